@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import {
+  agentStates,
+  isEnded,
+  isTerminal,
+  knowledgeOf,
+  sessionStatus,
+  shownStatuses,
+  taskStatuses,
+  worstFirst,
+} from './status.ts';
+
+test('only the last word of an agent is terminal; a verdict ends a task too', () => {
+  expect(shownStatuses.filter((status) => isTerminal(status))).toEqual(['completed', 'failed', 'cancelled']);
+  expect(shownStatuses.filter((status) => isEnded(status))).toEqual([
+    'completed',
+    'failed',
+    'cancelled',
+    'lost',
+  ]);
+});
+
+test('P2: a living task is live only while its agent is', () => {
+  for (const status of taskStatuses.filter((one) => !isTerminal(one))) {
+    for (const state of agentStates) {
+      const known = knowledgeOf({ status, updatedAt: 5 }, { state, asOf: 7 });
+      expect(known.state).toBe(state === 'live' ? 'live' : 'stale');
+      expect(known.asOf).toBe(7);
+    }
+    expect(knowledgeOf({ status, updatedAt: 5 }, undefined)).toEqual({
+      state: 'stale',
+      asOf: 5,
+      reason: 'agent_removed',
+    });
+    const slow = { state: 'late', asOf: 7, reason: 'agent_degraded' } as const;
+    expect(knowledgeOf({ status, updatedAt: 5 }, slow).reason).toBe('agent_degraded');
+  }
+});
+
+test('an ended task is live for ever, with its agent or without', () => {
+  for (const status of shownStatuses.filter((one) => isEnded(one))) {
+    for (const state of agentStates) {
+      expect(knowledgeOf({ status, endedAt: 3, updatedAt: 5 }, { state, asOf: 7 })).toEqual({
+        state: 'live',
+        asOf: 3,
+      });
+    }
+    expect(knowledgeOf({ status, updatedAt: 5 }, undefined)).toEqual({ state: 'live', asOf: 5 });
+  }
+});
+
+test('an unknown task stays unknown although its agent is live, and says why', () => {
+  const live = { state: 'live', asOf: 9 } as const;
+  const doubt = { reason: 'not_on_agent', asOf: 4 } as const;
+  expect(knowledgeOf({ status: 'unknown', updatedAt: 5, doubt }, live)).toEqual({
+    state: 'unknown',
+    ...doubt,
+  });
+  expect(knowledgeOf({ status: 'unknown', updatedAt: 5 }, live)).toEqual({ state: 'unknown', asOf: 5 });
+});
+
+test('a submitted task is a fact of web itself', () => {
+  expect(knowledgeOf({ status: 'submitted', updatedAt: 5 }, undefined)).toEqual({ state: 'live', asOf: 5 });
+});
+
+test('a session is as bad as the worst of its tasks', () => {
+  expect(worstFirst.toSorted()).toEqual(shownStatuses.toSorted());
+  expect(sessionStatus({})).toBe('empty');
+  expect(sessionStatus({ running: 0 })).toBe('empty');
+  for (const [place, worst] of worstFirst.entries()) {
+    const counts = Object.fromEntries(worstFirst.slice(place).map((status) => [status, 1]));
+    expect(sessionStatus(counts)).toBe(worst);
+  }
+});
