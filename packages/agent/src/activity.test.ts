@@ -1,0 +1,155 @@
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { ActivityEntry } from '@holdfast/shared';
+import { createLogger } from '@holdfast/shared';
+import { expect, test } from 'vitest';
+import { ActivityMonitor } from './activity.ts';
+import { runDirectory } from './run-directory.ts';
+import type { Limit, Supervisor } from './supervise.ts';
+import { makeFolder } from './test-kit.ts';
+import { makeRunning, openTestJournal } from './test-support.ts';
+import { Watch } from './watch.ts';
+
+function openMonitor(options: { outputLimitBytes?: number } = {}) {
+  const opened = openTestJournal();
+  const folder = makeFolder();
+  const watches: Watch[] = [];
+  const told: ActivityEntry[][] = [];
+  const limits: { taskId: string; cause: Limit }[] = [];
+  const lost: { from: number; to: number }[] = [];
+  let monotonic = 0;
+  const supervisor: Pick<Supervisor, 'watches' | 'reportExternalId' | 'reportLostOutput' | 'stopAtLimit'> = {
+    watches: () => watches,
+    reportExternalId: () => Promise.resolve(),
+    reportLostOutput: (_watch, from, to) => {
+      lost.push({ from, to });
+      return Promise.resolve();
+    },
+    stopAtLimit: ({ taskId }, cause) => {
+      limits.push({ taskId, cause });
+      return Promise.resolve();
+    },
+  };
+  const monitor = new ActivityMonitor({
+    journal: opened.journal,
+    supervisor: supervisor as Supervisor,
+    outputLimitBytes: options.outputLimitBytes ?? 1000,
+    announce: (entries) => told.push(entries),
+    logger: createLogger('agent', 'silent'),
+    monotonic: () => monotonic,
+  });
+  return {
+    monitor,
+    told,
+    limits,
+    lost,
+    advance: (ms: number) => (monotonic += ms),
+    async run(spec: { idleTimeoutMs?: number } = {}): Promise<Watch> {
+      const { task } = await makeRunning(opened.journal, { spec: { command: ['true'], ...spec } });
+      const run = runDirectory(folder.path, task.id, 1, 'abc');
+      mkdirSync(run.path, { recursive: true });
+      writeFileSync(run.outputPath, '');
+      const watch = new Watch(
+        { taskId: task.id, attempt: 1, run, bootId: 'boot', shim: undefined },
+        monotonic,
+      );
+      watch.confirmed = true;
+      watches.push(watch);
+      return watch;
+    },
+    async [Symbol.asyncDispose]() {
+      await monitor.stop();
+      folder[Symbol.dispose]();
+      opened[Symbol.dispose]();
+    },
+  };
+}
+
+test('only what has grown is told, and everything to who missed some', async () => {
+  await using agent = openMonitor();
+  const [one, two] = [await agent.run(), await agent.run()];
+  appendFileSync(one.run.outputPath, 'hello');
+  await agent.monitor.tick();
+  await agent.monitor.tick();
+  appendFileSync(two.run.outputPath, 'x');
+  await agent.monitor.tick();
+  expect(agent.told).toMatchObject([
+    [{ id: one.taskId, attempt: 1, outputBytes: 5 }],
+    [{ id: two.taskId, outputBytes: 1 }],
+  ]);
+  expect(agent.monitor.all().map(({ outputBytes }) => outputBytes)).toEqual([5, 1]);
+});
+
+test('what this instance has not confirmed is not measured', async () => {
+  await using agent = openMonitor();
+  const watch = await agent.run();
+  watch.confirmed = false;
+  appendFileSync(watch.run.outputPath, 'hello');
+  await agent.monitor.tick();
+  expect(agent.told).toEqual([]);
+});
+
+test('output may reach the limit; one byte more ends the attempt', async () => {
+  await using agent = openMonitor({ outputLimitBytes: 10 });
+  const watch = await agent.run();
+  appendFileSync(watch.run.outputPath, '0123456789');
+  await agent.monitor.tick();
+  expect(agent.limits).toEqual([]);
+  appendFileSync(watch.run.outputPath, 'x');
+  await agent.monitor.tick();
+  expect(agent.limits).toEqual([{ taskId: watch.taskId, cause: 'output_limit' }]);
+});
+
+test('a time limit ends at its moment on the monotonic clock, whatever the output', async () => {
+  await using agent = openMonitor();
+  const watch = await agent.run();
+  watch.deadlineAt = 500;
+  agent.advance(499);
+  await agent.monitor.tick();
+  expect(agent.limits).toEqual([]);
+  agent.advance(1);
+  appendFileSync(watch.run.outputPath, 'x');
+  await agent.monitor.tick();
+  expect(agent.limits).toEqual([{ taskId: watch.taskId, cause: 'timeout' }]);
+});
+
+test('silence is counted from the last growth', async () => {
+  await using agent = openMonitor();
+  const watch = await agent.run({ idleTimeoutMs: 100 });
+  agent.advance(99);
+  appendFileSync(watch.run.outputPath, 'x');
+  await agent.monitor.tick();
+  agent.advance(99);
+  await agent.monitor.tick();
+  expect(agent.limits).toEqual([]);
+  agent.advance(1);
+  await agent.monitor.tick();
+  expect(agent.limits).toEqual([{ taskId: watch.taskId, cause: 'idle_timeout' }]);
+});
+
+test('a log that was cut or removed is reported with what is missing, and followed from there', async () => {
+  await using agent = openMonitor();
+  const watch = await agent.run();
+  appendFileSync(watch.run.outputPath, 'hello');
+  await agent.monitor.tick();
+  writeFileSync(watch.run.outputPath, 'hi');
+  await agent.monitor.tick();
+  rmSync(watch.run.outputPath);
+  await agent.monitor.tick();
+  expect(agent.lost).toEqual([
+    { from: 5, to: 2 },
+    { from: 2, to: 0 },
+  ]);
+  expect(agent.told.map(([entry]) => entry!.outputBytes)).toEqual([5, 2, 0]);
+});
+
+test('one attempt that cannot be measured does not keep the others from it', async () => {
+  await using agent = openMonitor();
+  const bad = await agent.run();
+  const good = await agent.run();
+  bad.run.measureOutput = () => {
+    throw new Error('EIO');
+  };
+  appendFileSync(good.run.outputPath, 'x');
+  await agent.monitor.tick();
+  expect(agent.told).toMatchObject([[{ id: good.taskId }]]);
+});

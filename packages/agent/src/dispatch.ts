@@ -1,0 +1,260 @@
+/**
+ * Dispatch: from a free slot to a confirmed process.
+ *
+ * claim (committed) → prepare (workspace, executable, argv) → launch (shim) → `started` (committed). A start that
+ * fails leaves nothing behind (P8): what was begun is undone, and the task goes back to the queue or ends
+ * `failed` with the error. Should the agent die in between, the recovery table finds the attempt by its ticket.
+ */
+import { randomBytes } from 'node:crypto';
+import { type Logger, messageOf, type Runner } from '@holdfast/shared';
+import type { AttemptRecord, AttemptStore } from './attempts.ts';
+import { ownEnvironment, resolveExecutable } from './environment.ts';
+import type { Journal, TaskRecord } from './journal.ts';
+import { type Launched, type Launcher, LauncherLostError } from './launch.ts';
+import type { Pool } from './pool.ts';
+import { bootIdentity } from './process.ts';
+import type { Queue } from './queue.ts';
+import { argvOf } from './runners.ts';
+import type { Settlement } from './settle.ts';
+import { StartError } from './start-error.ts';
+import type { Supervisor } from './supervise.ts';
+import type { Watch } from './watch.ts';
+import type { PlannedWorktree, Workspaces } from './workspace.ts';
+
+export interface DispatcherOptions {
+  journal: Journal;
+  attempts: AttemptStore;
+  queue: Queue;
+  pool: Pool;
+  supervisor: Supervisor;
+  settlement: Settlement;
+  workspaces: Workspaces;
+  runners: Readonly<Record<string, Runner>>;
+  launcher: Launcher;
+  /** What every task gets (cleanEnvironment). */
+  environment: Readonly<Record<string, string>>;
+  prepareMs: number;
+  logger: Logger;
+  now: () => number;
+}
+
+interface Claimed {
+  record: TaskRecord;
+  attempt: AttemptRecord;
+  worktree: PlannedWorktree | undefined;
+}
+
+/** Node cannot wait longer than this in one timer. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #starts = new Set<Promise<void>>();
+  /** Aborted when the agent stops: ends preparations. */
+  readonly #halt = new AbortController();
+  #filling: Promise<void> | undefined;
+  #again = false;
+  #timer: NodeJS.Timeout | undefined;
+  #open = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** From here on tasks are started: called once what was running before has been judged. */
+  start(): void {
+    if (this.#halt.signal.aborted) return;
+    this.#open = true;
+    this.wake();
+  }
+
+  /** There may be a task to start, or a slot to start it in. */
+  wake(): void {
+    if (!this.#open) return;
+    if (this.#filling !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#filling = this.#fill()
+      .catch((error: unknown) => {
+        // The journal refused the claim: nothing was started; the sweep wakes the dispatcher again.
+        this.#options.logger.warn({ err: error }, 'no task could be claimed');
+      })
+      .finally(() => {
+        this.#filling = undefined;
+        if (this.#again) {
+          this.#again = false;
+          this.wake();
+        }
+      });
+  }
+
+  /**
+   * Starts nothing more, and waits for starts that are under way: what is being prepared goes back to the queue, what
+   * is being launched is launched.
+   */
+  async stop(): Promise<void> {
+    this.#open = false;
+    this.#halt.abort();
+    clearTimeout(this.#timer);
+    await this.#filling;
+    await Promise.all(this.#starts);
+  }
+
+  async #fill(): Promise<void> {
+    const { journal, pool, queue } = this.#options;
+    if (pool.free > 0) {
+      const claimed = await journal.change(() => {
+        const found: Claimed[] = [];
+        // Asked again here, once a claim: the pool may have been paused or made smaller in this very commit.
+        while (pool.free > 0 && this.#open) {
+          const one = this.#claim();
+          if (one === undefined) break;
+          found.push(one);
+        }
+        return found;
+      });
+      for (const one of claimed) {
+        const start: Promise<void> = this.#start(one).finally(() => this.#starts.delete(start));
+        this.#starts.add(start);
+      }
+    }
+    const at = queue.nextDelayedAt();
+    clearTimeout(this.#timer);
+    if (at === undefined) return;
+    const waitMs = Math.min(MOST_TIMER_MS, Math.max(1, at - this.#options.now()));
+    this.#timer = setTimeout(() => this.wake(), waitMs);
+    this.#timer.unref();
+  }
+
+  /** Inside a change: claims one task, with all that a recovery needs to know of the attempt. */
+  #claim(): Claimed | undefined {
+    const { queue, attempts, workspaces, now } = this.#options;
+    const record = queue.claimNext();
+    if (record === undefined) return undefined;
+    const { id: taskId, attempt, spec } = record.task;
+    const launchId = randomBytes(6).toString('hex');
+    attempts.claim({ taskId, attempt, launchId, claimedAt: now(), bootId: bootIdentity() });
+    const worktree = workspaces.plan(spec, taskId, attempt);
+    if (worktree !== undefined) attempts.setWorkspace(taskId, attempt, JSON.stringify(worktree));
+    return { record, attempt: attempts.get(taskId, attempt)!, worktree };
+  }
+
+  /** Never rejects: whatever happens, the attempt is running, settled, or found by the next sweep. */
+  async #start(claimed: Claimed): Promise<void> {
+    const { supervisor, logger } = this.#options;
+    const watch = supervisor.beginDispatch(claimed.attempt);
+    let launched: Launched | undefined;
+    try {
+      launched = await this.#launch(claimed, watch);
+    } catch (error) {
+      await this.#giveUp(claimed, watch, error).catch((cause: unknown) => {
+        logger.error({ err: cause, taskId: watch.taskId }, 'a failed start could not be put on record');
+      });
+    }
+    watch.dispatching = false;
+    if (launched === undefined) {
+      // Whatever could not be settled here is judged by its evidence, like everything else.
+      if (supervisor.watchOf(watch.taskId) === watch) supervisor.examine(watch);
+      return;
+    }
+    await this.#confirm(watch, launched);
+  }
+
+  async #launch(claimed: Claimed, watch: Watch): Promise<Launched> {
+    const { workspaces, runners, prepareMs, environment, launcher, supervisor } = this.#options;
+    const { task, env } = claimed.record;
+    const { signal: halt } = this.#halt;
+    const deadline = AbortSignal.any([watch.abort.signal, halt, AbortSignal.timeout(prepareMs)]);
+    const cwd = await workspaces.prepare(task.spec, claimed.worktree, deadline);
+    const argv = argvOf(task, runners);
+    if (argv === undefined) {
+      throw new StartError('spawn_failed', `this agent has no runner "${task.spec.runner}"`, {
+        passing: false,
+      });
+    }
+    const marker = { taskId: task.id, attempt: task.attempt, sessionId: task.sessionId, run: watch.run.path };
+    const own = ownEnvironment(env, marker);
+    const executable = resolveExecutable(argv[0]!, cwd, own.PATH ?? environment.PATH);
+    // A stop that was asked for while preparing: nothing was launched, and the evidence says so.
+    if (watch.abort.signal.aborted || halt.aborted) throw new StopAskedError('a stop was asked for');
+    await watch.run.create();
+    watch.ownChild = true;
+    return launcher.launch({ run: watch.run, argv: [executable, ...argv.slice(1)], cwd, env: own }, () => {
+      watch.reaped = true;
+      supervisor.examine(watch);
+    });
+  }
+
+  /** The process runs and was verified: `started`. If the journal refuses, the next sweep says it. */
+  async #confirm(watch: Watch, launched: Launched): Promise<void> {
+    const { journal, attempts, supervisor, logger, now } = this.#options;
+    watch.shim = launched.shim;
+    try {
+      const task = await journal.change(() => {
+        const record = journal.record(watch.taskId);
+        if (record?.task.attempt !== watch.attempt || record.task.status !== 'starting') return undefined;
+        const at = now();
+        attempts.start({ taskId: watch.taskId, attempt: watch.attempt, startedAt: at, ...launched.shim });
+        const { pid } = launched.shim;
+        const data = { process: { pid, startedAt: launched.startedAt, verifiedAt: at } };
+        return journal.append(record, { kind: 'started', at, data });
+      });
+      if (task !== undefined) supervisor.confirmed(watch, task, launched.shim);
+    } catch (error) {
+      logger.error(
+        { err: error, taskId: watch.taskId },
+        '"started" could not be put on record; the next sweep tries again',
+      );
+    }
+    // It may have ended, or a stop may have come, while it was being launched.
+    if (watch.reaped || watch.abort.signal.aborted) supervisor.examine(watch);
+  }
+
+  async #giveUp(claimed: Claimed, watch: Watch, error: unknown): Promise<void> {
+    const { supervisor, settlement, logger } = this.#options;
+    if (error instanceof LauncherLostError) {
+      // Perhaps it was started: the evidence decides, as for any attempt. Nobody tells of its exit.
+      watch.ownChild = false;
+      return;
+    }
+    const left = await this.#undoWorktree(claimed);
+    if (watch.abort.signal.aborted) return;
+    await watch.run.remove();
+    const ending = { taskId: watch.taskId, attempt: watch.attempt, outputBytes: 0, lastOutputAt: undefined };
+    if (this.#halt.signal.aborted) {
+      await settlement.lost(ending, 'dispatch_interrupted', false);
+    } else {
+      if (!(error instanceof StartError)) {
+        logger.error({ err: error, taskId: watch.taskId }, 'a start failed unexpectedly');
+      }
+      const failure =
+        error instanceof StartError
+          ? { reason: error.code, message: error.message, passing: error.passing }
+          : { reason: 'spawn_failed' as const, message: messageOf(error), passing: true };
+      await settlement.startFailed(ending, { ...failure, message: failure.message + left });
+    }
+    supervisor.forget(watch);
+  }
+
+  /** What is left of the worktree of a start that failed, in words; '' if nothing is. */
+  async #undoWorktree({ record, worktree }: Claimed): Promise<string> {
+    const { workspaces, logger } = this.#options;
+    if (worktree === undefined) return '';
+    try {
+      await workspaces.undo(worktree);
+      return '';
+    } catch (error) {
+      logger.warn(
+        { err: error, taskId: record.task.id },
+        'the worktree of a failed start could not be removed',
+      );
+      return `; its worktree is left at ${worktree.path}`;
+    }
+  }
+}
+
+/** A stop was asked for before anything was launched. */
+class StopAskedError extends Error {
+  readonly code = 'stop_asked';
+}

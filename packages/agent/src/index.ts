@@ -1,0 +1,260 @@
+/**
+ * The agent: the service that owns and runs the tasks of one machine. The way of a task through these files:
+ *
+ *   routes/ → queue → journal → dispatch (workspace, environment, launch) → supervise (look, recovery, settle)
+ *                        └────→ events (`GET /events`: log-tail, then the journal)
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type Config,
+  createApp,
+  createLogger,
+  FailureLimiter,
+  guard,
+  loadToken,
+  type Logger,
+  refuseOpenDoor,
+  type RunOptions,
+  runService,
+  serveApp,
+  takeInstanceLock,
+} from '@holdfast/shared';
+import { ActivityMonitor } from './activity.ts';
+import { announceAgent, loadAgentId, readAnnouncement } from './announcement.ts';
+import { AttemptStore } from './attempts.ts';
+import { Dispatcher } from './dispatch.ts';
+import { cleanEnvironment } from './environment.ts';
+import { Events } from './events.ts';
+import { Journal } from './journal.ts';
+import { Launcher } from './launch.ts';
+import { Look } from './look.ts';
+import { createAgentMetrics } from './metrics.ts';
+import { Pool } from './pool.ts';
+import { Queue } from './queue.ts';
+import { Retention } from './retention.ts';
+import { addAgentRoutes } from './routes/agent.ts';
+import { addOutputRoutes } from './routes/output.ts';
+import { addPoolRoutes } from './routes/pool.ts';
+import { addTaskRoutes } from './routes/tasks.ts';
+import { removeRunsOf } from './run-directory.ts';
+import { Settlement } from './settle.ts';
+import { Supervisor } from './supervise.ts';
+import { startSweepLoop } from './sweep-loop.ts';
+import { type PlannedWorktree, Workspaces } from './workspace.ts';
+
+export interface AgentOptions {
+  config: Config;
+  env?: NodeJS.ProcessEnv;
+  logger?: Logger;
+  now?: () => number;
+  monotonic?: () => number;
+}
+
+export interface RunningAgent extends AsyncDisposable {
+  id: string;
+  url: string;
+  port: number;
+  token: string;
+  /** Stops the service. Tasks that are running go on. */
+  stop: () => Promise<void>;
+}
+
+/** Streams that end come back after about this long. */
+const RETRY_MS = 1000;
+
+/**
+ * Starts an agent. Rejects with `ConfigError`, `AlreadyRunningError`, `DatabaseError`, or what listening throws
+ * (`EADDRINUSE`); whatever was begun is undone.
+ */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { config, env = process.env, now = Date.now, monotonic = () => performance.now() } = options;
+  const { home } = config;
+  const logger = options.logger ?? createLogger('agent', config.logLevel);
+  refuseOpenDoor('agent', config);
+
+  // Undone in the opposite order: at a stop, and when the start itself fails.
+  await using begun = new AsyncDisposableStack();
+  begun.use(takeInstanceLock({ service: 'agent', home, holder: () => readAnnouncement(home) }));
+  const id = loadAgentId(home);
+  const token = loadToken(join(home, 'agent.token'));
+  const journal = begun.adopt(new Journal({ path: join(home, 'agent.db'), now }), (open) => open.close());
+
+  const attempts = new AttemptStore(journal.database);
+  const pool = new Pool(journal, config.slots);
+  const runners = config.runners;
+  const { queueLimit, retentionMs, maxAttempts, retryDelayMs, sweepPage, killGraceMs } = config;
+  const queue = new Queue({
+    journal,
+    agentId: id,
+    queueLimit,
+    retentionMs,
+    runners: new Set(Object.keys(runners)),
+    now,
+  });
+  const settlement = new Settlement({
+    journal,
+    attempts,
+    maxAttempts,
+    retryDelayMs,
+    random: Math.random,
+    now,
+  });
+  const environment = cleanEnvironment(env);
+  const workspaces = new Workspaces({ home, env: environment });
+  const launcher = begun.adopt(new Launcher({ environment, logger }), (open) => open.stop());
+  const release = async ({ taskId, workspace }: { taskId: string; workspace: string | undefined }) => {
+    if (workspace === undefined) return;
+    const { kept } = await workspaces.release(JSON.parse(workspace) as PlannedWorktree);
+    if (kept !== undefined) logger.info({ taskId, kept }, 'the worktree is kept');
+  };
+  const supervisor = new Supervisor({
+    journal,
+    attempts,
+    settlement,
+    look: new Look({ monotonic }),
+    home,
+    sweepPage,
+    killGraceMs,
+    logger,
+    onFree: () => dispatcher.wake(),
+    release,
+    now,
+    monotonic,
+  });
+  const dispatcher: Dispatcher = new Dispatcher({
+    journal,
+    attempts,
+    queue,
+    pool,
+    supervisor,
+    settlement,
+    workspaces,
+    runners,
+    launcher,
+    environment,
+    prepareMs: config.prepareMs,
+    logger,
+    now,
+  });
+  pool.onChange(() => dispatcher.wake());
+
+  const metrics = createAgentMetrics({ journal, pool, supervisor, events: () => events, now });
+  const events: Events = new Events({
+    journal,
+    agentId: id,
+    name: config.agentName,
+    instance: randomUUID(),
+    heartbeatMs: config.heartbeatMs,
+    sweepMs: config.sweepMs,
+    status: () => ({ sweptAt: supervisor.sweptAt, pool: pool.view }),
+    allActivity: () => activity.all(),
+    onDrop: (why, error) => {
+      metrics.dropped.inc({ why });
+      logger.warn({ why, err: error }, 'a reader of /events was dropped');
+    },
+    now,
+  });
+  begun.defer(() => events.stop(RETRY_MS));
+  const activity: ActivityMonitor = new ActivityMonitor({
+    journal,
+    supervisor,
+    outputLimitBytes: config.outputLimitBytes,
+    announce: (entries) => events.announceActivity(entries),
+    logger,
+    monotonic,
+  });
+  begun.defer(() => activity.stop());
+  const retention = new Retention({
+    journal,
+    home,
+    retentionMs,
+    removeRuns: (taskId) => removeRunsOf(home, taskId),
+    releaseWorktrees: async () => {
+      for (const ended of attempts.endedWorkspaces()) {
+        if (existsSync((JSON.parse(ended.workspace) as PlannedWorktree).path)) await release(ended);
+      }
+    },
+    logger,
+    now,
+  });
+  begun.defer(() => retention.stop());
+
+  const app = createApp({
+    title: 'Holdfast agent',
+    description: 'Owns and runs the tasks of one machine.',
+    logger,
+    guard: guard({
+      token,
+      allowedHosts: config.allowedHost,
+      limiter: new FailureLimiter(),
+      isPublic: (path) => path === '/livez' || path === '/readyz',
+    }),
+  });
+  addTaskRoutes(app, { journal, queue, attempts, supervisor, onQueued: () => dispatcher.wake() });
+  const outputStreams = new Set<() => void>();
+  const onStop = (listener: () => void) => {
+    outputStreams.add(listener);
+    return () => outputStreams.delete(listener);
+  };
+  addOutputRoutes(app, { journal, attempts, home, onStop });
+  addPoolRoutes(app, pool);
+  addAgentRoutes(app, {
+    events,
+    metrics: metrics.registry,
+    checks: () => ({ journal: journal.healthy, swept: supervisor.sweptAt > 0 }),
+  });
+
+  const server = begun.adopt(await serveApp(app, config.agentHost, config.agentPort), (open) => open.stop());
+  // Streams would hold the server open: they end before it is stopped.
+  begun.defer(() => {
+    events.stop(RETRY_MS);
+    for (const end of outputStreams) end();
+  });
+  const tokenFile = join(home, 'agent.token');
+  announceAgent(home, { id, name: config.agentName, url: server.url, pid: process.pid, tokenFile });
+  logger.info({ url: server.url, id, epoch: journal.epoch }, 'the agent listens');
+
+  retention.start();
+  // What ran before is judged before anything new starts; the agent answers meanwhile.
+  const sweeps = startSweepLoop({
+    sweep: () => supervisor.sweep(),
+    periodMs: config.sweepMs,
+    onSwept: () => dispatcher.start(),
+    afterwards: async () => {
+      if (!journal.healthy) await probeJournal(journal, logger);
+    },
+    logger,
+  });
+  begun.defer(async () => {
+    const swept = sweeps.stop();
+    await dispatcher.stop();
+    await supervisor.stop();
+    await swept;
+  });
+
+  const running = begun.move();
+  const stop = async () => {
+    await running.disposeAsync();
+    logger.info('the agent has stopped; tasks that are running go on');
+  };
+  let stopping: Promise<void> | undefined;
+  const stopOnce = () => (stopping ??= stop());
+  return { id, url: server.url, port: server.port, token, stop: stopOnce, [Symbol.asyncDispose]: stopOnce };
+}
+
+/** Runs an agent until it is asked to stop; resolves with the exit code (`runService`). */
+export function runAgent(options: RunOptions = {}): Promise<number> {
+  return runService({ name: 'agent', start: (config, env) => startAgent({ config, env }) }, options);
+}
+
+/** A journal that could not be written is tried again on each sweep; a write that succeeds makes it healthy. */
+async function probeJournal(journal: Journal, logger: Logger): Promise<void> {
+  try {
+    await journal.change(() => undefined);
+    logger.info('the journal can be written again');
+  } catch (error) {
+    logger.error({ err: error }, 'the journal still cannot be written');
+  }
+}

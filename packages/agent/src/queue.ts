@@ -1,0 +1,277 @@
+/**
+ * The queue: what comes in (`submitTask`, `retryTask`), what is next (`claimNext`), what is listed.
+ *
+ * A submit is accepted once: the same id with the same content is the same task, with other content a conflict.
+ * The order is priority, then submission. A `concurrencyKey` runs one task at a time; a task that cannot run now
+ * (its key is taken, its delay is not over) never blocks those behind it.
+ */
+import { createHash } from 'node:crypto';
+import {
+  DEFAULT_QUEUE,
+  isTerminal,
+  ProblemError,
+  publicSpec,
+  type SqliteDatabase,
+  type Submit,
+  type Task,
+  taskIdTime,
+  type TaskSpec,
+  type TaskStatus,
+} from '@holdfast/shared';
+import type { Journal, TaskRecord } from './journal.ts';
+
+const MOST_FUTURE_MS = 60_000;
+
+export interface QueueOptions {
+  journal: Journal;
+  agentId: string;
+  queueLimit: number;
+  retentionMs: number;
+  /** Names of the configured runners. */
+  runners: ReadonlySet<string>;
+  now: () => number;
+}
+
+export interface Accepted {
+  task: Task;
+  /** False if this very submit had been accepted before. */
+  created: boolean;
+}
+
+export interface TaskQuery {
+  status?: TaskStatus[] | undefined;
+  sessionId?: string | undefined;
+  queue?: string | undefined;
+  /** `key` or `key=value`, all of them. */
+  labels?: string[] | undefined;
+  q?: string | undefined;
+  limit: number;
+  after?: string | undefined;
+}
+
+export class Queue {
+  readonly #options: QueueOptions;
+  readonly #next;
+  readonly #nextDelay;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+    const { database } = options.journal;
+    this.#next = database.prepare(
+      `SELECT id FROM tasks WHERE status = 'queued' AND queue = '${DEFAULT_QUEUE}'
+         AND (not_before_at IS NULL OR not_before_at <= @now)
+         AND (concurrency_key IS NULL OR NOT EXISTS (
+           SELECT 1 FROM tasks AS busy WHERE busy.concurrency_key = tasks.concurrency_key
+             AND busy.status IN ('starting', 'running')))
+       ORDER BY priority DESC, created_seq LIMIT 1`,
+    );
+    this.#nextDelay = database.prepare(
+      `SELECT min(not_before_at) AS at FROM tasks WHERE status = 'queued' AND not_before_at > ?`,
+    );
+  }
+
+  /** Accepts a task durably. Problems: `task_conflict`, `invalid` (its id’s time, an unknown runner), `queue_full`. */
+  submitTask(submit: Submit): Promise<Accepted> {
+    const { journal, retentionMs, runners, now } = this.#options;
+    const submitHash = hashSubmit(submit);
+    return journal.change(() => {
+      const known = journal.record(submit.id);
+      if (known !== undefined) return repeated(known, submitHash);
+      this.#refuseBadTime(submit.id, retentionMs, now());
+      const { runner } = submit.spec;
+      // In a named queue all of the spec is the worker's to interpret.
+      const isOwn = (submit.queue ?? DEFAULT_QUEUE) === DEFAULT_QUEUE;
+      if (isOwn && runner !== undefined && !runners.has(runner)) {
+        throw invalid('/spec/runner', `there is no runner "${runner}" on this agent; config.json names them`);
+      }
+      this.#refuseIfFull();
+      const task = newTask(submit, this.#options.agentId, now());
+      const record = journal.appendSubmitted(task, { env: submit.spec.env, submitHash });
+      return { task: record.task, created: true };
+    });
+  }
+
+  /** A new task like an ended one, under an id that the caller chose; repeating it is harmless. */
+  retryTask(id: string, newId: string): Promise<Accepted> {
+    const { journal, retentionMs, now } = this.#options;
+    return journal.change(() => {
+      const old = journal.record(id);
+      if (old === undefined) throw noSuchTask(id);
+      const submitHash = hashText(`retry ${id}`);
+      const known = journal.record(newId);
+      if (known !== undefined) return repeated(known, submitHash);
+      if (!isTerminal(old.task.status)) {
+        throw new ProblemError(
+          'not_ended',
+          `The task is still ${old.task.status}. Cancel it first, or wait.`,
+        );
+      }
+      this.#refuseBadTime(newId, retentionMs, now());
+      this.#refuseIfFull();
+      const { sessionId, title, spec, queue, priority, labels, externalId } = old.task;
+      const at = now();
+      const task: Task = {
+        ...emptyTask(newId, this.#options.agentId, at),
+        sessionId,
+        spec,
+        queue,
+        priority,
+        labels,
+        retryOf: id,
+        ...(title === undefined ? {} : { title }),
+        ...(externalId === undefined ? {} : { externalId }),
+      };
+      const record = journal.appendSubmitted(task, { env: old.env, submitHash });
+      return { task: record.task, created: true };
+    });
+  }
+
+  /**
+   * Inside a change: claims the next task that can run, if any; its status is `starting` and its attempt one
+   * higher when this returns.
+   */
+  claimNext(): TaskRecord | undefined {
+    const { journal, now } = this.#options;
+    const row = this.#next.get({ now: now() }) as { id: string } | undefined;
+    if (row === undefined) return undefined;
+    const record = journal.record(row.id)!;
+    journal.append(record, { kind: 'claimed' });
+    return record;
+  }
+
+  /** When the next delayed task becomes due (ms), if one waits. */
+  nextDelayedAt(): number | undefined {
+    return (this.#nextDelay.get(this.#options.now()) as { at: number | null }).at ?? undefined;
+  }
+
+  #refuseIfFull(): void {
+    const { journal, queueLimit } = this.#options;
+    // Inside a change: what this group has accepted so far counts as well.
+    if (journal.pendingCounts.waiting >= queueLimit) {
+      throw new ProblemError(
+        'queue_full',
+        `The queue holds ${queueLimit} tasks, its limit. Try again later.`,
+        {
+          retryAfterSeconds: 5,
+        },
+      );
+    }
+  }
+
+  #refuseBadTime(id: string, retentionMs: number, now: number): void {
+    const time = taskIdTime(id);
+    if (time > now + MOST_FUTURE_MS) {
+      throw invalid('/id', 'the time in this UUIDv7 is more than a minute in the future; check the clock');
+    }
+    if (time < now - retentionMs) {
+      throw invalid(
+        '/id',
+        'the time in this UUIDv7 is older than the retention, so a repeat could not be noticed',
+      );
+    }
+  }
+}
+
+/** Newest first. `after` is the id of the last task of the page before. Throws `invalid` for an unknown `after`. */
+export function listTasks(database: SqliteDatabase, query: TaskQuery): { items: Task[]; next?: string } {
+  const where: string[] = [];
+  const values: unknown[] = [];
+  const add = (clause: string, ...given: unknown[]) => {
+    where.push(clause);
+    values.push(...given);
+  };
+  if (query.status !== undefined)
+    add(`status IN (${query.status.map(() => '?').join(', ')})`, ...query.status);
+  if (query.sessionId !== undefined) add('session_id = ?', query.sessionId);
+  if (query.queue !== undefined) add('queue = ?', query.queue);
+  for (const label of query.labels ?? []) {
+    const [key, ...value] = label.split('=');
+    if (value.length === 0) {
+      add(`EXISTS (SELECT 1 FROM json_each(task, '$.labels') AS l WHERE l.key = ?)`, key);
+    } else {
+      add(
+        `EXISTS (SELECT 1 FROM json_each(task, '$.labels') AS l WHERE l.key = ? AND l.value = ?)`,
+        key,
+        value.join('='),
+      );
+    }
+  }
+  if (query.q !== undefined) add('instr(search, ?) > 0', query.q.toLowerCase());
+  if (query.after !== undefined) {
+    const last = database.prepare('SELECT created_seq AS seq FROM tasks WHERE id = ?').get(query.after) as
+      | { seq: number }
+      | undefined;
+    if (last === undefined) throw invalid('/after', 'is not a task of this agent');
+    add('created_seq < ?', last.seq);
+  }
+  const rows = database
+    .prepare(
+      `SELECT task FROM tasks ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY created_seq DESC LIMIT ?`,
+    )
+    .all(...values, query.limit + 1) as { task: string }[];
+  const items = rows.slice(0, query.limit).map((row) => JSON.parse(row.task) as Task);
+  const last = items.at(-1);
+  return rows.length > query.limit && last !== undefined ? { items, next: last.id } : { items };
+}
+
+export function noSuchTask(id: string): ProblemError {
+  return new ProblemError('no_such_task', `This agent holds no task ${id}.`);
+}
+
+function invalid(pointer: string, detail: string): ProblemError {
+  return new ProblemError('invalid', `${pointer} ${detail}`, { errors: [{ pointer, detail }] });
+}
+
+function repeated(known: TaskRecord, submitHash: string): Accepted {
+  if (known.submitHash === submitHash) return { task: known.task, created: false };
+  throw new ProblemError('task_conflict', 'This id was accepted before with other content. Choose a new id.');
+}
+
+function emptyTask(id: string, agentId: string, now: number) {
+  return {
+    id,
+    agentId,
+    status: 'queued',
+    attempt: 0,
+    queue: DEFAULT_QUEUE,
+    priority: 0,
+    labels: {},
+    seq: 0,
+    createdAt: now,
+    outputBytes: 0,
+  } as const;
+}
+
+function newTask(submit: Submit, agentId: string, now: number): Task {
+  const { id, sessionId, title, spec, queue, priority, labels, externalId } = submit;
+  return {
+    ...emptyTask(id, agentId, now),
+    sessionId,
+    spec: publicSpec(spec satisfies TaskSpec),
+    ...(title === undefined ? {} : { title }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(externalId === undefined ? {} : { externalId }),
+  };
+}
+
+/** A hash over all of a submit, values of `env` included, that does not depend on the order of keys. */
+function hashSubmit(submit: Submit): string {
+  return hashText(JSON.stringify(sortKeys(submit)));
+}
+
+function hashText(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => [key, sortKeys(member)]),
+  );
+}

@@ -1,0 +1,183 @@
+/**
+ * Settling: how an attempt ends, as one durable change. Every path out of `starting` and `running` is here.
+ *
+ * Each function commits at most one event, for exactly the attempt that it was called for: if the task has moved
+ * on (another attempt, or ended), nothing is changed and `undefined` is returned (P5).
+ */
+import { constants } from 'node:os';
+import type { Outcome, Reason, StopCause, Task } from '@holdfast/shared';
+import type { AttemptStore } from './attempts.ts';
+import type { EventDraft, Journal, TaskRecord } from './journal.ts';
+import { decideRetry } from './retry.ts';
+
+export interface SettleOptions {
+  journal: Journal;
+  attempts: AttemptStore;
+  /** Attempts of a task that does not say. */
+  maxAttempts: number;
+  retryDelayMs: number;
+  random: () => number;
+  now: () => number;
+}
+
+/** What is known of the output when the attempt ends. */
+export interface FinalOutput {
+  outputBytes: number;
+  lastOutputAt: number | undefined;
+}
+
+export interface Ending extends FinalOutput {
+  taskId: string;
+  attempt: number;
+}
+
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+/** An exit code as an outcome. Above 128 a shell means a signal; the code is kept, the signal is a reading of it. */
+export function outcomeOfExit(exitCode: number): Outcome {
+  const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined;
+  return signal === undefined ? { reason: 'exit', exitCode } : { reason: 'signal', exitCode, signal };
+}
+
+export class Settlement {
+  readonly #options: SettleOptions;
+
+  constructor(options: SettleOptions) {
+    this.#options = options;
+  }
+
+  /** It ended by itself: 0 is `completed`, else `failed`, or another attempt where the task asks for it. */
+  byRecord(ending: Ending, record: { exitCode: number; endedAt: number }): Promise<Task | undefined> {
+    const outcome = outcomeOfExit(record.exitCode);
+    return this.#change(ending, (task) => {
+      // A command that ends at once has its record before its start is on record.
+      const endedAt = Math.max(record.endedAt, task.task.startedAt ?? record.endedAt);
+      if (record.exitCode === 0) return this.#end(task, ending, 'completed', outcome, endedAt);
+      if (task.task.spec.retry?.on?.includes('failed') === true) {
+        return this.#again(task, ending, outcome, true, endedAt);
+      }
+      return this.#end(task, ending, 'failed', outcome, endedAt);
+    });
+  }
+
+  /** It was stopped, and every process is gone: what was asked decides. */
+  asAsked(ending: Ending, cause: StopCause, exitCode: number | undefined): Promise<Task | undefined> {
+    const exit = exitCode === undefined ? {} : outcomeOfExit(exitCode);
+    return this.#change(ending, (task) => {
+      const at = this.#options.now();
+      switch (cause) {
+        case 'cancel':
+          return this.#end(task, ending, 'cancelled', { ...exit, reason: 'cancelled_by_user' }, at);
+        case 'reclaim':
+          return this.#again(task, ending, { ...exit, reason: 'reclaimed' }, true, at);
+        case 'timeout':
+        case 'idle_timeout':
+        case 'output_limit':
+          return this.#end(
+            task,
+            ending,
+            'failed',
+            { ...exit, reason: cause, message: limitMessage(task.task, cause) },
+            at,
+          );
+        default:
+          return cause satisfies never;
+      }
+    });
+  }
+
+  /** It was lost: another attempt while the budget has room and the task does not refuse one. */
+  lost(ending: Ending, reason: Reason, charged: boolean, message?: string): Promise<Task | undefined> {
+    const outcome: Outcome = message === undefined ? { reason } : { reason, message };
+    return this.#change(ending, (task) => {
+      const at = this.#options.now();
+      const wanted = task.task.spec.retry?.on;
+      if (charged && wanted !== undefined && !wanted.includes('lost')) {
+        return this.#end(task, ending, 'failed', outcome, at);
+      }
+      return this.#again(task, ending, outcome, charged, at);
+    });
+  }
+
+  /** It could not be started, and nothing of it is left: for good, or for a cause that may pass (P8). */
+  startFailed(
+    ending: Ending,
+    failure: { reason: 'spawn_failed' | 'workspace_failed'; message: string; passing: boolean },
+  ): Promise<Task | undefined> {
+    const outcome: Outcome = { reason: failure.reason, message: failure.message };
+    return this.#change(ending, (task) => {
+      const at = this.#options.now();
+      return failure.passing
+        ? this.#again(task, ending, outcome, true, at)
+        : this.#end(task, ending, 'failed', outcome, at);
+    });
+  }
+
+  #change(ending: Ending, change: (record: TaskRecord) => Task): Promise<Task | undefined> {
+    return this.#options.journal.change((journal) => {
+      const record = journal.record(ending.taskId);
+      if (record === undefined || record.task.attempt !== ending.attempt) return undefined;
+      const { status } = record.task;
+      return status === 'starting' || status === 'running' ? change(record) : undefined;
+    });
+  }
+
+  #end(
+    record: TaskRecord,
+    ending: Ending,
+    kind: 'completed' | 'failed' | 'cancelled',
+    outcome: Outcome,
+    endedAt: number,
+  ): Task {
+    const data = { outcome, endedAt, ...outputOf(ending) };
+    return this.#close(record, ending, { kind, reason: outcome.reason, data }, outcome, endedAt);
+  }
+
+  #again(record: TaskRecord, ending: Ending, outcome: Outcome, charged: boolean, endedAt: number): Task {
+    // A cancel that came while this end was being found out: its answer promised that there is no next attempt.
+    if (record.task.stopRequested?.cause === 'cancel') {
+      return this.#end(record, ending, 'cancelled', { ...outcome, reason: 'cancelled_by_user' }, endedAt);
+    }
+    const { maxAttempts, retryDelayMs, random, now } = this.#options;
+    const policy = { maxAttempts: record.task.spec.retry?.maxAttempts ?? maxAttempts, retryDelayMs, random };
+    const next = decideRetry(policy, record, { outcome, charged }, now());
+    if (next.kind === 'exhausted') {
+      // The first and only attempt of a budget of one ends with its own reason: nothing was retried.
+      const final = policy.maxAttempts === 1 && charged ? outcome : next.outcome;
+      return this.#end(record, ending, 'failed', final, endedAt);
+    }
+    const data = {
+      charged,
+      ...(next.notBeforeAt === undefined ? {} : { notBeforeAt: next.notBeforeAt }),
+      outcome,
+      ...outputOf(ending),
+    };
+    return this.#close(record, ending, { kind: 'requeued', reason: outcome.reason, data }, outcome, endedAt);
+  }
+
+  #close(record: TaskRecord, ending: Ending, draft: EventDraft, outcome: Outcome, endedAt: number): Task {
+    const { journal, attempts } = this.#options;
+    const { attempt } = record.task;
+    const task = journal.append(record, draft);
+    attempts.end({ taskId: task.id, attempt, endedAt, outcome, outputBytes: ending.outputBytes });
+    return task;
+  }
+}
+
+function outputOf(output: FinalOutput) {
+  const { outputBytes, lastOutputAt } = output;
+  return lastOutputAt === undefined ? { outputBytes } : { outputBytes, lastOutputAt };
+}
+
+function limitMessage(task: Task, cause: 'timeout' | 'idle_timeout' | 'output_limit'): string {
+  switch (cause) {
+    case 'timeout':
+      return `stopped after ${task.spec.timeoutMs} ms, its time limit`;
+    case 'idle_timeout':
+      return `stopped after ${task.spec.idleTimeoutMs} ms without output`;
+    case 'output_limit':
+      return 'stopped because its output reached the limit';
+    default:
+      return cause satisfies never;
+  }
+}
