@@ -1,0 +1,127 @@
+/** What people ask of tasks: submit, cancel, retry, resolve. */
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { ProblemError, ShownTaskSchema, SubmitSchema, TaskIdSchema } from '@holdfast/shared';
+import type { Agents } from '../agents.ts';
+import type { Intents } from '../intents.ts';
+import type { Reads } from '../reads.ts';
+import type { SessionStore } from '../session-store.ts';
+import { IdParamSchema, json, jsonBody, problem } from './answers.ts';
+
+export interface ActionRoutesOptions {
+  store: SessionStore;
+  agents: Agents;
+  intents: Intents;
+  reads: Reads;
+  now: () => number;
+}
+
+const submit = createRoute({
+  method: 'post',
+  path: '/api/tasks',
+  summary: 'Submit a task; harmless to repeat',
+  description: 'A submit as the agent takes it, plus `agent`: the id or name of the agent that is to run it.',
+  request: {
+    body: jsonBody(
+      SubmitSchema.safeExtend({ agent: z.string().min(1).max(256).optional() }).openapi('SubmitToWeb'),
+    ),
+  },
+  responses: {
+    201: json(ShownTaskSchema, 'An agent has it'),
+    202: json(
+      ShownTaskSchema,
+      'Promised: it is delivered as soon as an agent takes it, and `pending` says so',
+    ),
+    200: json(ShownTaskSchema, 'The same submit was accepted before'),
+    409: problem('task_conflict: the id belongs to another task'),
+    422: problem('invalid'),
+  },
+});
+
+const cancel = createRoute({
+  method: 'post',
+  path: '/api/tasks/{id}/cancel',
+  summary: 'Ask for a task to be stopped',
+  request: { params: IdParamSchema },
+  responses: {
+    202: json(ShownTaskSchema, 'On record; `pending` until the agent has answered'),
+    404: problem('no_such_task'),
+    409: problem('already_ended, with taskStatus'),
+    503: problem('agent_unreachable: its agent was removed'),
+  },
+});
+
+const retry = createRoute({
+  method: 'post',
+  path: '/api/tasks/{id}/retry',
+  summary: 'Run an ended task again, as a new task on the same agent',
+  request: { params: IdParamSchema, body: jsonBody(z.strictObject({ id: TaskIdSchema })) },
+  responses: {
+    201: json(ShownTaskSchema, 'The new task; its agent has it'),
+    202: json(ShownTaskSchema, 'The new task, promised'),
+    200: json(ShownTaskSchema, 'The same retry was accepted before'),
+    404: problem('no_such_task'),
+    409: problem('not_ended, task_conflict'),
+    422: problem('invalid'),
+  },
+});
+
+const resolve = createRoute({
+  method: 'post',
+  path: '/api/tasks/{id}/resolve',
+  summary: 'Give a verdict on a task whose status is unknown; it yields to what its agent may still say',
+  request: {
+    params: IdParamSchema,
+    body: jsonBody(
+      z.strictObject({ verdict: z.literal('lost'), note: z.string().min(1).max(2000).optional() }),
+    ),
+  },
+  responses: {
+    200: json(ShownTaskSchema, 'The task'),
+    404: problem('no_such_task'),
+    409: problem('not_unknown'),
+    422: problem('invalid'),
+  },
+});
+
+const statusOf = { acknowledged: 201, promised: 202, repeated: 200 } as const;
+
+export function addActionRoutes(app: OpenAPIHono, options: ActionRoutesOptions): void {
+  const { store, agents, intents, reads, now } = options;
+
+  app.openapi(submit, async (context) => {
+    const { agent, ...body } = context.req.valid('json');
+    const accepted = await intents.submit(body, agent === undefined ? undefined : namedAgent(agents, agent));
+    return context.json(reads.show(accepted.row), statusOf[accepted.outcome]);
+  });
+
+  app.openapi(cancel, async (context) => {
+    const row = await intents.cancel(context.req.valid('param').id);
+    return context.json(reads.show(row), 202);
+  });
+
+  app.openapi(retry, async (context) => {
+    const accepted = await intents.retry(context.req.valid('param').id, context.req.valid('json').id);
+    return context.json(reads.show(accepted.row), statusOf[accepted.outcome]);
+  });
+
+  app.openapi(resolve, async (context) => {
+    const { id } = await reads.row(context.req.valid('param').id);
+    if (!(await store.resolveLost(id, context.req.valid('json').note, now()))) {
+      throw new ProblemError('not_unknown', 'Only a task whose status is unknown can be given a verdict.');
+    }
+    return context.json(reads.show(await reads.row(id)), 200);
+  });
+}
+
+/** The id of the agent that a submit names. Throws `ProblemError` `invalid`. */
+function namedAgent(agents: Agents, reference: string): string {
+  const found = agents.find(reference);
+  if (found.outcome === 'found') return found.view.id;
+  const detail =
+    found.outcome === 'none'
+      ? `no agent has the id or name "${reference}"`
+      : `more than one agent is called "${reference}"; give its id`;
+  throw new ProblemError('invalid', `The body is not valid: /agent ${detail}`, {
+    errors: [{ pointer: '/agent', detail }],
+  });
+}
