@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { certaintyOf } from './certainty.ts';
+import type { LinkState } from './link.ts';
+import { anAgent, aTask } from './samples.ts';
+import { agentSentence, linkText, outcomeText, pendingText, taskSentence } from './sentence.ts';
+import type { ShownAgent, ShownTask } from '@holdfast/shared';
+
+const now = new Date(2026, 10, 21, 14, 10).getTime();
+const startedAt = new Date(2026, 10, 21, 14, 2).getTime();
+const live: LinkState = { state: 'live', ageMs: 200 };
+const say = (
+  task: ShownTask,
+  agent: ShownAgent | undefined = anAgent({ asOf: now - 800 }),
+  link: LinkState = live,
+): string => taskSentence({ task, agent, certainty: certaintyOf(task, agent, link, now), now });
+
+test('a vouched running task says where, since when and when it last spoke', () => {
+  expect(say(aTask({ startedAt, lastOutputAt: now - 3000 }))).toBe(
+    'Running on build-2 since 14:02; last output 3 s ago.',
+  );
+});
+
+test('a stale one says first what was said and then why it may be wrong, with no age that grows', () => {
+  const late = anAgent({ state: 'late', asOf: now - 12_000 });
+  expect(say(aTask({ startedAt, lastOutputAt: now - 20_000 }), late)).toBe(
+    'Running on build-2 since 14:02; last output seen at 14:09. That is 12 s old: build-2 has not been heard since.',
+  );
+});
+
+test('an unknown one says the doubt first', () => {
+  const task = aTask({
+    status: 'unknown',
+    lastStatus: 'running',
+    knowledge: { state: 'unknown', asOf: now - 40_000, reason: 'agent_unreachable' },
+  });
+  expect(say(task, anAgent({ state: 'lost', asOf: now - 40_000 }))).toBe(
+    'Unknown: build-2 has been silent for 40 s; it was running; the process may still run.',
+  );
+});
+
+test('a browser that hears nothing asserts nothing', () => {
+  expect(say(aTask({ startedAt }), anAgent({ asOf: now }), { state: 'blind', ageMs: 21_000 })).toBe(
+    'Unknown: the web service has been silent for 21 s; it was running; the process may still run.',
+  );
+});
+
+test('an ended one says how, when and after how long', () => {
+  const ended = { startedAt, endedAt: startedAt + 95_000 };
+  expect(say(aTask({ ...ended, status: 'completed', outcome: { reason: 'exit', exitCode: 0 } }))).toBe(
+    'Completed on build-2 at 14:03 after 1:35, exit 0.',
+  );
+  expect(say(aTask({ ...ended, status: 'failed', outcome: { reason: 'exit', exitCode: 7 } }))).toBe(
+    'Failed on build-2 at 14:03 after 1:35: exit 7.',
+  );
+});
+
+test('a task that nobody took says what it waits for', () => {
+  const { agentId: _, ...unassigned } = aTask({ status: 'submitted' });
+  expect(say(unassigned, undefined)).toBe('Submitted; it waits for an agent to be live.');
+});
+
+test('a pending cancel says that it will be delivered, not that it is done', () => {
+  const task = aTask({
+    pending: [{ intent: 'i', action: 'cancel', sinceAt: 1, lastError: 'connect refused' }],
+  });
+  expect(pendingText(task, anAgent({ state: 'lost' }))).toBe(
+    'Cancel will be delivered when build-2 returns (last try: connect refused).',
+  );
+  expect(pendingText(task, anAgent())).toMatch(/^Cancel is being delivered to build-2/);
+  expect(pendingText(aTask(), anAgent())).toBeUndefined();
+});
+
+test('an exit code above 128 is told as it is, the signal as a reading', () => {
+  expect(outcomeText({ reason: 'exit', exitCode: 137, signal: 'SIGKILL' })).toBe(
+    'exit 137 (perhaps SIGKILL)',
+  );
+});
+
+test('an agent that never spoke is not said to be silent since 1970', () => {
+  expect(agentSentence(anAgent({ state: 'connecting', asOf: 0 }), now)).toBe('Connecting; never heard.');
+});
+
+test('the truth bar says how old the picture is and when it is tried again', () => {
+  expect(linkText({ state: 'live', ageMs: 800 }, false)).toBe('Live · proof 0.8 s ago');
+  expect(linkText({ state: 'live', ageMs: 800 }, true)).toBe('Resyncing');
+  expect(linkText({ state: 'stale', ageMs: 12_000, retryInMs: 2400 }, false)).toBe(
+    'Stale 12 s · retry in 3 s',
+  );
+});

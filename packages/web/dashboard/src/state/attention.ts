@@ -1,0 +1,51 @@
+/**
+ * What reaches a person who does not look: title, favicon, and the two announcers. Guarantees: announcements are
+ * coalesced to one in five seconds; a lost link is announced once, after ten seconds, and its return too.
+ */
+import { effect, signal } from '@preact/signals';
+import type { Counts } from '@holdfast/shared';
+import { tallyText, titleText } from '../model/tally.ts';
+import { counts } from './agents.ts';
+import { link, linkNow } from './clock.ts';
+import { hasState } from './store.ts';
+
+export const politeWords = signal('');
+export const urgentWords = signal('');
+
+const COALESCE_MS = 5000;
+const ALARM_MS = 10_000;
+
+export function startAttention(): void {
+  let told: Counts | undefined;
+  window.setInterval(() => {
+    if (!hasState.value) return;
+    const now = counts.value;
+    const text = told === undefined ? '' : tallyText(told, now);
+    told = now;
+    if (text !== '') politeWords.value = text;
+  }, COALESCE_MS);
+
+  let isAlarmed = false;
+  effect(() => {
+    const state = linkNow.value;
+    if (state.state === 'live' && isAlarmed) {
+      isAlarmed = false;
+      urgentWords.value = 'The dashboard is live again.';
+    }
+    const brokenFor = link.value.brokenAt === undefined ? 0 : Date.now() - link.value.brokenAt;
+    const isGone = state.state === 'blind' || (state.state === 'stale' && brokenFor > ALARM_MS);
+    if (isGone && !isAlarmed) {
+      isAlarmed = true;
+      urgentWords.value = 'The web service is not heard. What is shown is out of date.';
+    }
+  });
+
+  effect(() => {
+    const isLive = linkNow.value.state === 'live';
+    document.title = titleText(counts.value, isLive);
+    const name = !isLive ? 'favicon-stale' : (counts.value.unknown ?? 0) > 0 ? 'favicon-alert' : 'favicon';
+    const icon = document.querySelector<HTMLLinkElement>('#favicon');
+    const href = `/${name}.svg`;
+    if (icon !== null && icon.getAttribute('href') !== href) icon.setAttribute('href', href);
+  });
+}

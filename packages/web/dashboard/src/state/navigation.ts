@@ -1,0 +1,53 @@
+/** Where the person is. Guarantees: `place` and the address bar always agree; the back button works. */
+import { signal } from '@preact/signals';
+import { placeFromUrl, placeToUrl, type Place } from '../model/place.ts';
+
+export const place = signal<Place>(placeFromUrl(new URL(location.href)));
+
+export function go(to: Place, how: 'push' | 'replace' = 'push'): void {
+  const url = placeToUrl(to);
+  if (url !== location.pathname + location.search) {
+    if (how === 'push') history.pushState(null, '', url);
+    else history.replaceState(null, '', url);
+  }
+  place.value = to;
+}
+
+/** The address of a task, the list beside it staying as it is. */
+export function taskUrl(taskId: string): string {
+  return placeToUrl({ filter: place.value.filter, taskId, tab: 'log' });
+}
+
+export function openTask(taskId: string): void {
+  go({ filter: place.value.filter, taskId, tab: 'log' });
+}
+
+export function closeTask(): void {
+  go({ filter: place.value.filter, tab: 'log' });
+}
+
+/** Lets a link be a link (new tab, copy address) and takes over only the plain click. */
+function followLink(event: MouseEvent): void {
+  if (
+    event.defaultPrevented ||
+    event.button !== 0 ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  ) {
+    return;
+  }
+  const anchor = event.target instanceof Element ? event.target.closest('a') : null;
+  if (anchor === null || anchor.target !== '' || anchor.origin !== location.origin) return;
+  if (anchor.pathname.startsWith('/api/')) return;
+  event.preventDefault();
+  go(placeFromUrl(new URL(anchor.href)));
+}
+
+export function startNavigation(): void {
+  window.addEventListener('popstate', () => {
+    place.value = placeFromUrl(new URL(location.href));
+  });
+  document.addEventListener('click', followLink);
+}

@@ -1,0 +1,139 @@
+/**
+ * What this tab knows, kept up to date. Guarantees: it holds only what web said, never what was merely asked for; after
+ * a `reset` everything is read again while the old picture stays, marked as resyncing.
+ */
+import { batch, effect, signal } from '@preact/signals';
+import type { FeedChange } from '@holdfast/shared';
+import { parseCursor } from '../model/link.ts';
+import { onSignedOut, readSessions, readState } from '../transport/api.ts';
+import { connectFeed, type FeedClient } from '../transport/feed-client.ts';
+import type { FeedMessage } from '../transport/messages.ts';
+import {
+  forgetAgentVersions,
+  takeAgents,
+  takeAllAgents,
+  takeAllSessions,
+  takeCounts,
+  takeHeartbeat,
+  takeSessions,
+} from './agents.ts';
+import { noteFrame, startClock, takeLink } from './clock.ts';
+import { place } from './navigation.ts';
+import { forgetVersions, loadTask, readList, setFilter, takeTasks } from './tasks.ts';
+
+export const isResyncing = signal(true);
+/** True once the agents were read: only then may it be said that there are none. */
+export const hasState = signal(false);
+/** Web runs another version than the one this page came with. */
+export const hasNewVersion = signal(false);
+
+let epoch: string | undefined;
+let version: string | undefined;
+let feed: FeedClient | undefined;
+
+function takeMessage(message: FeedMessage): void {
+  batch(() => {
+    switch (message.kind) {
+      case 'link':
+        takeLink(message.link);
+        return;
+      case 'hello':
+        noteFrame(message.hello.at);
+        checkVersion(message.hello.version);
+        return;
+      case 'reset':
+        resync(message.cursor);
+        return;
+      case 'heartbeat':
+        noteFrame(message.heartbeat.at);
+        takeHeartbeat(message.heartbeat.agents);
+        return;
+      case 'change':
+        noteFrame();
+        takeChange(message.change, versionOf(message.cursor));
+        return;
+      default:
+        message satisfies never;
+    }
+  });
+}
+
+function takeChange(change: FeedChange, at: number): void {
+  const removed = (kind: 'task' | 'session' | 'agent'): string[] =>
+    (change.removed ?? []).filter((row) => row.kind === kind).map((row) => row.id);
+  if (change.counts !== undefined) takeCounts(change.counts, at);
+  takeAgents(change.agents ?? [], removed('agent'), at);
+  takeSessions(change.sessions ?? [], removed('session'), at);
+  takeTasks(change.tasks ?? [], removed('task'), at);
+}
+
+function versionOf(cursor: string): number {
+  return parseCursor(cursor)?.version ?? 0;
+}
+
+function checkVersion(running: string): void {
+  version ??= running;
+  hasNewVersion.value = running !== version;
+}
+
+const AGAIN_MS = 2000;
+let resyncs = 0;
+let again: number | undefined;
+
+function resync(cursor: string): void {
+  const next = parseCursor(cursor)?.epoch;
+  if (next !== epoch) {
+    forgetVersions(versionOf(cursor));
+    forgetAgentVersions();
+  }
+  epoch = next;
+  isResyncing.value = true;
+  void readAll();
+}
+
+async function readAll(): Promise<void> {
+  window.clearTimeout(again);
+  resyncs += 1;
+  const mine = resyncs;
+  const { taskId } = place.value;
+  const [state, sessions, hasList] = await Promise.all([
+    readState(),
+    readSessions(),
+    readList(),
+    taskId === undefined ? undefined : loadTask(taskId),
+  ]);
+  if (mine !== resyncs) return;
+  batch(() => {
+    if (state.ok) {
+      const at = versionOf(state.value.cursor);
+      takeAllAgents(state.value.agents, at);
+      takeCounts(state.value.counts, at);
+      hasState.value = true;
+      checkVersion(state.value.version);
+    }
+    if (sessions.ok) takeAllSessions(sessions.value.items, versionOf(sessions.value.cursor));
+    const isWhole = state.ok && sessions.ok && hasList;
+    isResyncing.value = !isWhole;
+    if (!isWhole) again = window.setTimeout(() => void readAll(), AGAIN_MS);
+  });
+}
+
+/** Reads everything again: a person asked after a failure. */
+export function reread(): void {
+  void readAll();
+}
+
+export function retryNow(): void {
+  feed?.retry();
+}
+
+export function endSession(): void {
+  feed?.signedOut();
+}
+
+export function startStore(): void {
+  startClock();
+  feed = connectFeed(takeMessage);
+  onSignedOut(endSession);
+  effect(() => setFilter(place.value.filter));
+}

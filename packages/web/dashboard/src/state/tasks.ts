@@ -1,0 +1,233 @@
+/**
+ * The tasks that this tab holds, and the list of those that match the filter. Guarantees: reads and feed frames may
+ * arrive in any order (rows.ts); a read that belongs to an earlier filter or picture is not taken; rows that nobody
+ * looks at are let go.
+ */
+import { batch, signal, type Signal } from '@preact/signals';
+import type { ShownTask } from '@holdfast/shared';
+import { filterToQuery, isSameFilter, matches, type Filter } from '../model/filter.ts';
+import { parseCursor } from '../model/link.ts';
+import type { Problem } from '../model/problem.ts';
+import { Rows } from '../model/rows.ts';
+import { TaskList } from '../model/task-list.ts';
+import { readTask, readTasks, type TaskPage } from '../transport/api.ts';
+import { agents } from './agents.ts';
+import { place } from './navigation.ts';
+
+export interface ListView {
+  order: readonly string[];
+  waiting: number;
+  total: number;
+  hasMore: boolean;
+}
+
+export const list = signal<ListView>({ order: [], waiting: 0, total: 0, hasMore: false });
+/** `first`: nothing to show yet; `more`: a further page is on its way. */
+export const loading = signal<'first' | 'more' | undefined>('first');
+export const listProblem = signal<Problem | undefined>(undefined);
+/** Why the open task cannot be shown. */
+export const taskProblem = signal<Problem | undefined>(undefined);
+
+const PAGE = 200;
+const rows = new Rows<ShownTask>();
+const shown = new TaskList();
+const watched = new Map<string, Signal<ShownTask | undefined>>();
+let filter: Filter = place.value.filter;
+/** The version of the newest frame. */
+let position = 0;
+/** Each new picture or filter has its own number. */
+let generation = 0;
+let readsInFlight = 0;
+
+/** The row of one task, followed; undefined while it is not known. */
+export function watchTask(id: string): Signal<ShownTask | undefined> {
+  let row = watched.get(id);
+  if (row === undefined) {
+    row = signal(rows.get(id));
+    watched.set(id, row);
+  }
+  return row;
+}
+
+export function peekTask(id: string): ShownTask | undefined {
+  return rows.get(id);
+}
+
+/** A row that no longer matches the filter and only waits for the pointer to leave. */
+export function isLeaving(id: string): boolean {
+  return shown.isLeaving(id);
+}
+
+// ── From the feed ──────────────────────────────────────────────────────────────────────────────────────────
+
+export function takeTasks(tasks: readonly ShownTask[], removed: readonly string[], version: number): void {
+  position = version;
+  let moved = false;
+  for (const task of tasks) moved = takeTask(task, version) || moved;
+  for (const id of removed) {
+    rows.remove(id);
+    publishTask(id);
+    moved = shown.dismiss(id) || moved;
+  }
+  if (moved) publishList();
+  if (!shown.isTotalExact) recount();
+  prune();
+}
+
+/** The versions so far mean nothing to those that come. */
+export function forgetVersions(version: number): void {
+  rows.clear();
+  position = version;
+}
+
+/** Returns whether the list has changed. */
+function takeTask(task: ShownTask, version: number): boolean {
+  if (!rows.take(task, version)) return false;
+  publishTask(task.id);
+  return shown.place(task, belongs(task));
+}
+
+function belongs(task: ShownTask): boolean {
+  return matches(task, filter, agents.value);
+}
+
+function publishTask(id: string): void {
+  const row = watched.get(id);
+  if (row !== undefined) row.value = rows.get(id);
+}
+
+function publishList(): void {
+  list.value = {
+    order: [...shown.order],
+    waiting: shown.waiting,
+    total: shown.total,
+    hasMore: shown.next !== undefined,
+  };
+}
+
+function prune(): void {
+  // A read that is under way may bring an older word on any row: until it is here, all of them are kept.
+  if (readsInFlight > 0 || rows.size < shown.order.length + 500) return;
+  const dropped = rows.prune((id) => shown.has(id) || id === place.value.taskId);
+  for (const id of dropped) watched.delete(id);
+}
+
+// ── Reads ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function reading<T>(read: Promise<T>): Promise<T> {
+  readsInFlight += 1;
+  const answer = await read;
+  readsInFlight -= 1;
+  return answer;
+}
+
+function queryOf(limit: number, after?: string): URLSearchParams {
+  const query = filterToQuery(filter);
+  query.set('limit', String(limit));
+  if (after !== undefined) query.set('after', after);
+  return query;
+}
+
+/** Reads the list from its beginning; true if it was read, or another read took its place. */
+export async function readList(): Promise<boolean> {
+  generation += 1;
+  const mine = generation;
+  const page = await reading(readTasks(queryOf(PAGE)));
+  if (mine !== generation) return true;
+  batch(() => {
+    loading.value = undefined;
+    listProblem.value = page.ok ? undefined : page.problem;
+    if (page.ok) takeFirstPage(page.value);
+  });
+  return page.ok;
+}
+
+/** Shows the list of another filter. */
+export function setFilter(next: Filter): void {
+  if (isSameFilter(next, filter)) return;
+  filter = next;
+  loading.value = 'first';
+  void readList();
+}
+
+/** The next page, when the end of what was read comes near. */
+export async function readMore(): Promise<void> {
+  if (loading.value !== undefined || shown.next === undefined) return;
+  const mine = generation;
+  loading.value = 'more';
+  const page = await reading(readTasks(queryOf(PAGE, shown.next)));
+  if (mine !== generation) return;
+  batch(() => {
+    loading.value = undefined;
+    listProblem.value = page.ok ? undefined : page.problem;
+    if (!page.ok) return;
+    shown.append({ ...page.value, items: takeItems(page.value) });
+    publishList();
+  });
+}
+
+function takeFirstPage(page: TaskPage): void {
+  shown.replace({ ...page, items: takeItems(page) });
+  for (const task of rows.newerThan(versionOf(page))) shown.place(task, belongs(task));
+  publishList();
+  for (const id of watched.keys()) publishTask(id);
+}
+
+/** The items as newest known, without those that no longer match. */
+function takeItems(page: TaskPage): ShownTask[] {
+  const version = versionOf(page);
+  for (const item of page.items) {
+    rows.take(item, version);
+    publishTask(item.id);
+  }
+  return page.items.filter((item) => belongs(rows.get(item.id) ?? item));
+}
+
+function versionOf(page: TaskPage): number {
+  return parseCursor(page.cursor)?.version ?? 0;
+}
+
+/** Reads one task that the list does not hold; true if there is one. A bare read carries no cursor: see `Rows.take`. */
+export async function loadTask(id: string): Promise<boolean> {
+  const asked = position;
+  const answer = await reading(readTask(id));
+  batch(() => {
+    if (place.value.taskId === id) taskProblem.value = answer.ok ? undefined : answer.problem;
+    if (answer.ok && takeTask(answer.value, asked)) publishList();
+  });
+  return answer.ok;
+}
+
+const RECOUNT_MS = 5000;
+let recountTimer: number | undefined;
+
+/** Tasks beyond the part that was read have changed: ask for the total, at most every five seconds. */
+function recount(): void {
+  recountTimer ??= window.setTimeout(() => {
+    recountTimer = undefined;
+    void readTotal();
+  }, RECOUNT_MS);
+}
+
+async function readTotal(): Promise<void> {
+  const mine = generation;
+  const page = await readTasks(queryOf(1));
+  if (mine !== generation || !page.ok) return;
+  shown.setTotal(page.value.total);
+  publishList();
+}
+
+// ── Under the pointer ──────────────────────────────────────────────────────────────────────────────────────
+
+export function holdList(): void {
+  shown.hold();
+}
+
+export function releaseList(): void {
+  if (shown.release()) publishList();
+}
+
+/** Shows what has waited: a person asked for it. */
+export function settleList(): void {
+  if (shown.settle()) publishList();
+}

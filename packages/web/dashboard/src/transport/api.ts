@@ -1,0 +1,151 @@
+/**
+ * Web's REST, as functions. Guarantees: every call ends, within a time limit, in an answer or a `Problem`; a 401 is
+ * announced to `onSignedOut` whatever the call was.
+ */
+import type { DoubtReason } from '@holdfast/shared/status';
+import type { Attempt, ShownSession, ShownTask, State, TaskEvent } from '@holdfast/shared';
+import { problemFrom, unreachableProblem, type Problem } from '../model/problem.ts';
+import type { SubmitBody } from '../model/submit-form.ts';
+
+export type Answer<T> = { ok: true; value: T; status: number } | { ok: false; problem: Problem };
+
+export interface TaskPage {
+  items: ShownTask[];
+  next?: string;
+  total: number;
+  cursor: string;
+}
+
+/** A piece of an attempt's output; `isComplete`: the attempt is settled and no byte will follow. */
+export interface OutputPiece {
+  bytes: Uint8Array;
+  totalBytes: number;
+  isComplete: boolean;
+}
+
+/** An agent's events of a task, and of each when web received it. */
+export interface EventRecord {
+  items: TaskEvent[];
+  received: { seq: number; receivedAt: number }[];
+}
+
+/** A doubt of web's: from `asOf`, the last proof, to `resolvedAt`, when truth or a verdict replaced it. */
+export interface Doubt {
+  reason: DoubtReason;
+  lastStatus: string;
+  asOf: number;
+  since: number;
+  resolvedAt?: number;
+  resolvedTo?: string;
+}
+
+const TIMEOUT_MS = 20_000;
+
+let announceSignedOut = (): void => undefined;
+
+export function onSignedOut(listener: () => void): void {
+  announceSignedOut = listener;
+}
+
+async function request(path: string, init: RequestInit = {}): Promise<Response | Problem> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch (error) {
+    // fetch rejects for a network failure and for the time limit: both mean that no answer came.
+    if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) {
+      return unreachableProblem();
+    }
+    throw error;
+  }
+  if (answer.ok) return answer;
+  const problem = problemFrom(answer.status, await readJson<unknown>(answer));
+  if (answer.status === 401 && !path.startsWith('/api/sign-in')) announceSignedOut();
+  return problem;
+}
+
+/** The body, believed to be what the contract says; undefined when it is not JSON. */
+async function readJson<T>(answer: Response): Promise<T | undefined> {
+  const text = await answer.text();
+  try {
+    const value: T = JSON.parse(text);
+    return value;
+  } catch (error) {
+    // A proxy in between may answer with a page; the status still says what happened.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+async function call<T>(path: string, init?: RequestInit): Promise<Answer<T>> {
+  const answer = await request(path, init);
+  if (!(answer instanceof Response)) return { ok: false, problem: answer };
+  const value = await readJson<T>(answer);
+  if (value === undefined) return { ok: false, problem: problemFrom(502, undefined) };
+  return { ok: true, value, status: answer.status };
+}
+
+function post<T>(path: string, body: unknown): Promise<Answer<T>> {
+  return call<T>(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+const task = (id: string): string => `/api/tasks/${encodeURIComponent(id)}`;
+
+export const readState = (): Promise<Answer<State>> => call('/api/state');
+export const readSessions = (): Promise<Answer<{ items: ShownSession[]; cursor: string }>> =>
+  call('/api/sessions');
+export const readTasks = (query: URLSearchParams): Promise<Answer<TaskPage>> => call(`/api/tasks?${query}`);
+export const readTask = (id: string): Promise<Answer<ShownTask>> => call(task(id));
+export const readEvents = (id: string): Promise<Answer<EventRecord>> => call(`${task(id)}/events`);
+export const readDoubts = (id: string): Promise<Answer<{ items: Doubt[] }>> => call(`${task(id)}/knowledge`);
+export const readAttempts = (id: string): Promise<Answer<{ items: Attempt[] }>> =>
+  call(`${task(id)}/attempts`);
+
+export const submitTask = (body: SubmitBody): Promise<Answer<ShownTask>> => post('/api/tasks', body);
+export const cancelTask = (id: string): Promise<Answer<ShownTask>> => post(`${task(id)}/cancel`, {});
+export const retryTask = (id: string, newId: string): Promise<Answer<ShownTask>> =>
+  post(`${task(id)}/retry`, { id: newId });
+export const reclaimTask = (id: string, attempt: number, reason: string): Promise<Answer<ShownTask>> =>
+  post(`${task(id)}/reclaim`, { attempt, reason });
+export const resolveTask = (id: string): Promise<Answer<ShownTask>> =>
+  post(`${task(id)}/resolve`, { verdict: 'lost' });
+
+export const signIn = (proof: { token: string } | { code: string }): Promise<Answer<unknown>> =>
+  post('/api/sign-in', proof);
+/** Undefined when it was done. */
+export async function signOut(): Promise<Problem | undefined> {
+  const answer = await request('/api/sign-out', { method: 'POST' });
+  return answer instanceof Response ? undefined : answer;
+}
+
+export const outputUrl = (id: string, attempt: number): string => `${task(id)}/output?attempt=${attempt}`;
+
+export async function readOutput(
+  id: string,
+  range: { attempt: number; offset: number; limit: number },
+): Promise<Answer<OutputPiece>> {
+  const answer = await request(`${outputUrl(id, range.attempt)}&offset=${range.offset}&limit=${range.limit}`);
+  if (!(answer instanceof Response)) return { ok: false, problem: answer };
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(await answer.arrayBuffer());
+  } catch (error) {
+    // The connection was cut within the body: nothing of it is used, the same range will be read again.
+    if (error instanceof TypeError || error instanceof DOMException)
+      return { ok: false, problem: unreachableProblem() };
+    throw error;
+  }
+  return {
+    ok: true,
+    status: answer.status,
+    value: {
+      bytes,
+      totalBytes: Number(answer.headers.get('holdfast-output-bytes') ?? range.offset + bytes.length),
+      isComplete: answer.headers.get('holdfast-output-complete') === 'true',
+    },
+  };
+}

@@ -1,0 +1,153 @@
+/** One row of the list. Guarantees: it looks exactly as certain as `certaintyNow` says; its clock stands still on doubt. */
+import type { JSX } from 'preact';
+import type { ShownTask } from '@holdfast/shared';
+import { isEnded } from '@holdfast/shared/status';
+import { assertedStatus, type Certainty } from '../model/certainty.ts';
+import { taskName } from '../model/filter.ts';
+import { outcomeText, statusHelp, taskSentence } from '../model/sentence.ts';
+import { ageText, clockText, spanText } from '../model/words.ts';
+import { openTask, taskUrl } from '../state/navigation.ts';
+import { agentOf, certaintyNow } from '../state/agents.ts';
+import { webNow } from '../state/clock.ts';
+import { isLeaving, watchTask } from '../state/tasks.ts';
+import { StatusIcon } from './icons.tsx';
+
+interface TaskRowProps {
+  id: string;
+  index: number;
+  top: number;
+  height: number;
+  isSelected: boolean;
+  isOpen: boolean;
+}
+
+export function TaskRow({ id, index, top, height, isSelected, isOpen }: TaskRowProps): JSX.Element | null {
+  const task = watchTask(id).value;
+  if (task === undefined) return null;
+  const certainty = certaintyNow(task);
+  const agent = agentOf(task);
+  const now = webNow.value;
+  const labels = Object.entries(task.labels);
+  const classes = ['row', `is-${task.status}`, `knows-${certainty.state}`];
+  if (isSelected) classes.push('is-selected');
+  if (isOpen) classes.push('is-open');
+  if (isLeaving(id)) classes.push('is-leaving');
+  return (
+    <div
+      class={classes.join(' ')}
+      role="row"
+      aria-rowindex={index + 1}
+      style={{ transform: `translateY(${top}px)`, height: `${height}px` }}
+      data-testid="task-row"
+      data-task-id={id}
+      data-status={task.status}
+      data-knowledge={certainty.state}
+      onClick={(event) => {
+        if (event.target instanceof Element && event.target.closest('a') !== null) return;
+        if (window.getSelection()?.isCollapsed !== false) openTask(id);
+      }}
+    >
+      <span
+        class="cell c-status"
+        role="cell"
+        onPointerEnter={(event) => {
+          event.currentTarget.title = taskSentence({ task, agent, certainty, now });
+        }}
+      >
+        <StatusIcon status={task.status} certainty={certainty.state} />
+        <StatusWord task={task} certainty={certainty} />
+      </span>
+      <span class="cell c-name" role="cell">
+        <a href={taskUrl(id)} class={task.title === undefined ? 'name mono' : 'name'} title={taskName(task)}>
+          {taskName(task)}
+        </a>
+        {labels.slice(0, 2).map(([key, value]) => (
+          <span key={key} class="label">
+            {key}={value}
+          </span>
+        ))}
+        <Marks task={task} />
+      </span>
+      <span class="cell c-session dim" role="cell" title={`Session ${task.sessionId}`}>
+        <a href={`/sessions/${encodeURIComponent(task.sessionId)}`}>{task.sessionId}</a>
+      </span>
+      <span class="cell c-agent dim" role="cell">
+        {agent?.name ?? '–'}
+      </span>
+      <span class="cell c-output dim num" role="cell">
+        {outputAge(task, certainty, now)}
+      </span>
+      <span class="cell c-attempt dim num" role="cell" title={`Attempt ${task.attempt}`}>
+        {task.attempt > 1 ? `#${task.attempt}` : ''}
+      </span>
+      <span class="cell c-exit num" role="cell">
+        {isEnded(task.status) ? shortOutcome(task) : ''}
+      </span>
+      <span class="cell c-elapsed num" role="cell">
+        {elapsed(task, certainty, now)}
+      </span>
+    </div>
+  );
+}
+
+/** The last asserted status in words; what is doubted says so. */
+export function StatusWord({ task, certainty }: { task: ShownTask; certainty: Certainty }): JSX.Element {
+  const { word } = statusHelp[task.status];
+  if (certainty.state === 'unknown') {
+    const was = assertedStatus(task);
+    return <span class="word">Unknown{was === 'unknown' ? '' : <span class="was">was {was}</span>}</span>;
+  }
+  return (
+    <span class="word">
+      {task.stopRequested !== undefined && !isEnded(task.status) && task.status !== 'queued'
+        ? 'Stopping'
+        : word}
+      {certainty.state === 'stale' && <span class="was">stale</span>}
+    </span>
+  );
+}
+
+function Marks({ task }: { task: ShownTask }): JSX.Element | null {
+  const pending = task.pending?.some((intent) => intent.action !== 'submit') === true;
+  if (!pending && task.attention === undefined) return null;
+  return (
+    <>
+      {pending && <span class="label is-pending">{task.pending?.at(-1)?.action} pending</span>}
+      {task.attention?.slice(0, 1).map((entry) => (
+        <span key={entry.code} class="label is-attention" title={entry.message}>
+          {entry.code.replaceAll('_', ' ')}
+        </span>
+      ))}
+    </>
+  );
+}
+
+/** How long it has run, or ran. On doubt the clock shows the last proof and a plus. */
+export function elapsed(task: ShownTask, certainty: Certainty, now: number): string {
+  if (isEnded(task.status)) {
+    return task.startedAt === undefined || task.endedAt === undefined
+      ? ''
+      : spanText(task.endedAt - task.startedAt);
+  }
+  const asserted = assertedStatus(task);
+  const from =
+    task.startedAt ?? (asserted === 'queued' || asserted === 'submitted' ? task.createdAt : undefined);
+  if (from === undefined) return '';
+  if (certainty.state === 'live') return clockText(now - from);
+  return `${clockText(Math.max(0, certainty.asOf - from))}+`;
+}
+
+function outputAge(task: ShownTask, certainty: Certainty, now: number): string {
+  if (isEnded(task.status) || task.lastOutputAt === undefined) return '';
+  // Doubt: the age at the last proof is all that is known.
+  if (certainty.state !== 'live') return `${ageText(certainty.asOf - task.lastOutputAt)}+`;
+  return ageText(now - task.lastOutputAt);
+}
+
+function shortOutcome(task: ShownTask): string {
+  const { outcome } = task;
+  if (outcome === undefined) return '';
+  if (outcome.exitCode !== undefined && outcome.reason === 'exit') return `exit ${outcome.exitCode}`;
+  if (outcome.reason === 'cancelled_by_user') return '';
+  return outcomeText(outcome).split(':', 1)[0]!;
+}

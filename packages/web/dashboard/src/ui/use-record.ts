@@ -1,0 +1,31 @@
+/** A part of a task's record, read when it is looked at and again whenever the task has moved. */
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import type { ShownTask } from '@holdfast/shared';
+import type { Problem } from '../model/problem.ts';
+import type { Answer } from '../transport/api.ts';
+
+/** `value` stays while a later read fails: `problem` then says that it may be out of date. */
+export interface Read<T> {
+  value?: T;
+  problem?: Problem;
+}
+
+export function useRecord<T>(task: ShownTask, read: (id: string) => Promise<Answer<T>>): Read<T> {
+  const held = useSignal<{ id: string; read: Read<T> }>({ id: task.id, read: {} });
+  useEffect(() => {
+    let isWanted = true;
+    void read(task.id).then((answer) => {
+      if (!isWanted) return;
+      const before = held.peek().id === task.id ? held.peek().read : {};
+      held.value = {
+        id: task.id,
+        read: answer.ok ? { value: answer.value } : { ...before, problem: answer.problem },
+      };
+    });
+    return () => {
+      isWanted = false;
+    };
+  }, [task.id, task.seq, task.status, held, read]);
+  return held.value.id === task.id ? held.value.read : {};
+}
