@@ -1,0 +1,241 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { loadConfig } from '@holdfast/shared';
+import { findHome } from './home.ts';
+import { answer, makeHome, makeTask, openTerminal, refuse, run, startFakeWeb } from './test-kit.ts';
+import { runCli } from './cli.ts';
+
+test('a mistyped command is a usage error that names the right one', async () => {
+  const { code, stdout, stderr } = await run(['lsit']);
+  expect(code).toBe(2);
+  expect(stdout).toBe('');
+  expect(stderr).toContain("holdfast: unknown command 'lsit'");
+  expect(stderr).toContain('Did you mean list?');
+});
+
+test('a mistyped option is a usage error that names the right one', async () => {
+  const { code, stderr } = await run(['run', '--tile', 'x', '--', 'true']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('Did you mean --title?');
+});
+
+test('no command at all is a usage error, help that was asked for is not', async () => {
+  expect((await run([])).code).toBe(2);
+  const help = await run(['--help']);
+  expect(help.code).toBe(0);
+  for (const name of ['up', 'run', 'list', 'logs', 'retry', 'config'])
+    expect(help.stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
+  expect((await run(['run', '--help'])).stdout).toContain('--agent-url');
+});
+
+test('on Windows it says that it needs WSL', async () => {
+  const { code, stderr } = await run(['list'], { change: { platform: 'win32' } });
+  expect(code).toBe(1);
+  expect(stderr).toContain('WSL');
+});
+
+test('without a token it says how to start Holdfast', async () => {
+  using home = makeHome();
+  const { code, stderr } = await run(['list'], { home: home.path });
+  expect(code).toBe(1);
+  expect(stderr).toContain(`there is no token in ${home.path}/web.token`);
+  expect(stderr).toContain('holdfast up');
+});
+
+test('a web that does not answer is named, with what to do', async () => {
+  const web = await startFakeWeb();
+  await using _web = web;
+  const terminal = openTerminal({
+    argv: ['list'],
+    home: web.home,
+    change: {
+      fetch: () =>
+        Promise.reject(
+          new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }) }),
+        ),
+    },
+  });
+  expect(await runCli(terminal.io)).toBe(1);
+  expect(terminal.stderr()).toBe(
+    `holdfast: Web at ${web.url} cannot be reached: nothing listens there\n  Start it with: holdfast up\n`,
+  );
+});
+
+test('a problem of 4xx is exit code 4 and every fault is named; one of 5xx is exit code 1', async () => {
+  await using web = await startFakeWeb();
+  web.intercept = (request, response) => {
+    if (request.path !== '/api/tasks') return false;
+    const errors = ['/id must be a UUIDv7', '/queue is too long'].map((text) => ({
+      pointer: text.split(' ')[0],
+      detail: text.slice(text.indexOf(' ') + 1),
+    }));
+    refuse(response, 422, 'invalid', 'The body is not valid: /id must be a UUIDv7', errors);
+    return true;
+  };
+  const refused = await run(['run', '--', 'true'], { home: web.home });
+  expect(refused.code).toBe(4);
+  expect(refused.stderr).toContain('The body is not valid: /id must be a UUIDv7; /queue is too long');
+  web.intercept = (request, response) => {
+    if (request.path !== '/api/tasks') return false;
+    refuse(response, 503, 'queue_full', 'The queue is full.');
+    return true;
+  };
+  expect((await run(['run', '--', 'true'], { home: web.home })).code).toBe(1);
+});
+
+test('an answer of something in between is no word of web', async () => {
+  await using web = await startFakeWeb();
+  web.intercept = (_request, response) => {
+    response.writeHead(502, { 'content-type': 'text/html' });
+    response.end('<h1>Bad gateway</h1>');
+    return true;
+  };
+  const { code, stderr } = await run(['list'], { home: web.home });
+  expect(code).toBe(1);
+  expect(stderr).toContain('its address answered 502');
+});
+
+test('a redirect is not followed: the token stays with the service', async () => {
+  await using elsewhere = await startFakeWeb();
+  await using web = await startFakeWeb();
+  web.intercept = (_request, response) => {
+    response.writeHead(307, { location: `${elsewhere.url}/api/tasks` });
+    response.end();
+    return true;
+  };
+  expect((await run(['list'], { home: web.home })).code).toBe(1);
+  expect(elsewhere.requests).toEqual([]);
+});
+
+test('a wrong value of the configuration is a usage error that names the setting', async () => {
+  using home = makeHome();
+  const { code, stderr } = await run(['config', 'show', '--slots', 'many'], { home: home.path });
+  expect(code).toBe(2);
+  expect(stderr).toContain('--slots is "many"');
+});
+
+test('config show says each value and where it came from', async () => {
+  using home = makeHome();
+  const options = { home: home.path, env: { HOLDFAST_SLOTS: '9' } };
+  const { code, stdout } = await run(['config', 'show', '--agent-port', '0', '--json'], options);
+  expect(code).toBe(0);
+  const rows: { name: string; value: unknown; source: string }[] = JSON.parse(stdout);
+  const row = (name: string): unknown => rows.find((one) => one.name === name);
+  expect(row('home')).toMatchObject({ value: home.path, source: 'environment', flag: '--home' });
+  expect(row('slots')).toMatchObject({ value: 9, source: 'environment', env: 'HOLDFAST_SLOTS' });
+  expect(row('agentPort')).toMatchObject({ value: 0, source: 'flag', flag: '--agent-port' });
+  expect(row('webPort')).toMatchObject({ value: 7400, source: 'default' });
+  expect((await run(['config', 'show'], options)).stdout).toMatch(/^slots +9 +environment +HOLDFAST_SLOTS$/m);
+});
+
+test('a reader of standard output that has gone away ends the command quietly, and not as a success', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set('x', makeTask(1));
+  const terminal = openTerminal({ argv: ['list'], home: web.home });
+  terminal.io.stdout.write = (_chunk: unknown, done?: unknown) => {
+    if (typeof done === 'function') done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    return false;
+  };
+  expect(await runCli(terminal.io)).toBe(141);
+  expect(terminal.stderr()).toBe('');
+});
+
+test('the home is the one that the services would use', () => {
+  for (const env of [
+    { HOLDFAST_HOME: 'rel/h' },
+    { XDG_STATE_HOME: '/x' },
+    { HOME: '/h' },
+    { HOLDFAST_HOME: '', XDG_STATE_HOME: '' },
+    {},
+  ]) {
+    expect(findHome(undefined, env)).toBe(loadConfig({ env }).config.home);
+    expect(findHome('a/b', env)).toBe(loadConfig({ env, flags: { home: 'a/b' } }).config.home);
+  }
+});
+
+test('with --agent-url one agent is asked, at its own routes and with the token that was named', async () => {
+  await using agent = await startFakeWeb();
+  const seen: string[] = [];
+  agent.intercept = (request, response) => {
+    seen.push(request.path);
+    answer(
+      response,
+      200,
+      request.path === '/agent' ? { agentId: 'agent-1', name: 'build-2' } : { items: [makeTask(1)] },
+    );
+    return true;
+  };
+  const { code, stdout } = await run([
+    'list',
+    '--agent-url',
+    `${agent.url}/`,
+    '--token-file',
+    `${agent.home}/web.token`,
+  ]);
+  expect(code).toBe(0);
+  expect(seen.toSorted()).toEqual(['/agent', '/tasks']);
+  expect(stdout).toContain('build-2');
+});
+
+test('a token file without an agent, and an address that is none, are usage errors', async () => {
+  await using web = await startFakeWeb();
+  expect((await run(['list', '--token-file', 'x'], { home: web.home })).code).toBe(2);
+  expect((await run(['list', '--agent-url', 'build-2'], { home: web.home })).code).toBe(2);
+});
+
+test('what only the services need is not loaded to list tasks, nor by the help of all commands', async () => {
+  await using web = await startFakeWeb();
+  const hook = `
+    import { registerHooks } from 'node:module';
+    registerHooks({ resolve: (name, context, next) => (process.stderr.write(name + '\\n'), next(name, context)) });
+  `;
+  const preload = `data:text/javascript,${encodeURIComponent(hook)}`;
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  for (const argv of [['list'], ['run', '--', 'true'], ['--help']]) {
+    const { stderr } = await promisify(execFile)(process.execPath, ['--import', preload, main, ...argv], {
+      env: { ...process.env, HOLDFAST_HOME: web.home },
+    });
+    const loaded = new Set(stderr.split('\n'));
+    expect(loaded).toContain('commander');
+    for (const name of [
+      'better-sqlite3',
+      'hono',
+      'zod',
+      'pino',
+      '@holdfast/shared',
+      '@holdfast/agent',
+      '@holdfast/web',
+    ]) {
+      expect(loaded).not.toContain(name);
+    }
+  }
+});
+
+test('the program itself keeps standard output clean and ends with the command’s exit code', async () => {
+  await using web = await startFakeWeb();
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const runMain = (...argv: string[]): Promise<{ code: unknown; stdout: string }> =>
+    promisify(execFile)(process.execPath, [main, ...argv], {
+      env: { ...process.env, HOLDFAST_HOME: web.home },
+    }).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      (error: { code: unknown; stdout: string }) => error,
+    );
+  expect(await runMain('list', '--json')).toEqual({ code: 0, stdout: '[]\n' });
+  expect(await runMain('show', 'ffff')).toMatchObject({ code: 4, stdout: '' });
+});
+
+test('where web has not said that it runs, nobody is shown its token', async () => {
+  using home = makeHome();
+  writeFileSync(join(home.path, 'web.token'), 'a-token-of-this-home');
+  let asked = 0;
+  const fetch = (): Promise<Response> => Promise.reject(new Error(String((asked += 1))));
+  const { code, stderr } = await run(['list'], { home: home.path, change: { fetch } });
+  expect(code).toBe(1);
+  expect(stderr).toContain(`web does not run for ${home.path}`);
+  expect(asked).toBe(0);
+});

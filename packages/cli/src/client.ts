@@ -1,0 +1,294 @@
+/**
+ * HTTP to web, or with `--agent-url` to one agent.
+ *
+ * Guarantees: every call ends, within its time limit, in an answer, a `RefusedError` (the service understood and
+ * said no), or an `UnreachableError` (no usable answer: what became of the request is not known). The token goes to
+ * the service's own address only: redirects are not followed. Nothing is tried again here.
+ */
+import type { ShownAgent, ShownTask } from '@holdfast/shared';
+import { EventSource } from 'eventsource';
+import { CliError, codeOf, textOf } from './cli-error.ts';
+import { exitCodes } from './exit-codes.ts';
+import { isObject, parseObject } from './json.ts';
+import { plainText } from './words.ts';
+
+/** A task as web shows it, or as its agent states it: without what only web knows. */
+export type SeenTask = Omit<ShownTask, 'knowledge' | 'updatedAt'> &
+  Partial<Pick<ShownTask, 'knowledge' | 'updatedAt'>>;
+
+export interface TaskPage {
+  items: SeenTask[];
+  next?: string;
+  /** Web's; how many fit the filter in all. */
+  total?: number;
+}
+
+export type SeenAgent = Pick<ShownAgent, 'id' | 'name'>;
+
+/** A piece of an attempt's output. `isComplete`: the attempt is settled, no byte beyond `totalBytes` will follow. */
+export interface OutputPiece {
+  bytes: Uint8Array;
+  totalBytes: number;
+  isComplete: boolean;
+}
+
+/** A refusal as the service worded it (RFC 9457). */
+export interface ProblemBody {
+  status: number;
+  code: string;
+  detail: string;
+  errors: Fault[];
+}
+
+interface Fault {
+  pointer: string;
+  detail: string;
+}
+
+/** The service answered with a problem. 4xx: nothing was changed, exit code 4; else it is in trouble, exit code 1. */
+export class RefusedError extends CliError {
+  readonly problem: ProblemBody;
+
+  constructor(problem: ProblemBody, hint?: string) {
+    super(refusalText(problem), {
+      exitCode: problem.status < 500 ? exitCodes.refused : exitCodes.failed,
+      ...(hint === undefined ? {} : { hint }),
+    });
+    this.name = 'RefusedError';
+    this.problem = problem;
+  }
+}
+
+/** No usable answer. `wasSent`: the request may have arrived, and may have been carried out. */
+export class UnreachableError extends CliError {
+  readonly wasSent: boolean;
+  readonly why: string;
+
+  constructor(service: string, why: string, options: { wasSent: boolean; hint: string; cause: unknown }) {
+    super(`${service} cannot be reached: ${why}`, { hint: options.hint, cause: options.cause });
+    this.name = 'UnreachableError';
+    this.wasSent = options.wasSent;
+    this.why = why;
+  }
+}
+
+export interface ClientOptions {
+  /** Whom it talks to. */
+  kind: 'web' | 'agent';
+  /** Without a slash at the end. */
+  url: string;
+  token: string;
+  fetch: typeof globalThis.fetch;
+}
+
+export interface CallOptions {
+  body?: unknown;
+  /** Ends the call early, as an `UnreachableError`. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface OutputRange {
+  attempt: number;
+  offset: number;
+  limit: number;
+}
+
+export interface Answer<T> {
+  status: number;
+  value: T;
+}
+
+const TIMEOUT_MS = 20_000;
+
+export class Client {
+  readonly kind: 'web' | 'agent';
+  readonly url: string;
+  readonly #token: string;
+  readonly #fetch: typeof globalThis.fetch;
+
+  constructor(options: ClientOptions) {
+    this.kind = options.kind;
+    this.url = options.url;
+    this.#token = options.token;
+    this.#fetch = options.fetch;
+  }
+
+  /** How messages name the other side. */
+  get name(): string {
+    return this.kind === 'web' ? `Web at ${this.url}` : `The agent at ${this.url}`;
+  }
+
+  /** `path` as PROTOCOL.md §3 names it, e.g. `/tasks/:id`: web's have the same names under `/api`. */
+  async call<T>(method: 'GET' | 'POST', path: string, options: CallOptions = {}): Promise<Answer<T>> {
+    const answer = await this.#request(method, path, options);
+    const text = await this.#body(answer.text());
+    try {
+      // Its shape is the contract's, which the service has checked.
+      return { status: answer.status, value: JSON.parse(text) };
+    } catch (error) {
+      const what = new Error(`it answered ${answer.status} with something that is not JSON`, {
+        cause: error,
+      });
+      throw this.#unreachable(what, true);
+    }
+  }
+
+  async readTask(id: string, signal?: AbortSignal): Promise<SeenTask> {
+    return (await this.call<SeenTask>('GET', `/tasks/${id}`, { signal })).value;
+  }
+
+  async readTasks(query: URLSearchParams): Promise<TaskPage> {
+    return (await this.call<TaskPage>('GET', `/tasks?${query.toString()}`)).value;
+  }
+
+  /** Every agent that web knows; of an agent, itself. */
+  async readAgents(): Promise<SeenAgent[]> {
+    if (this.kind === 'web') return (await this.call<{ agents: SeenAgent[] }>('GET', '/state')).value.agents;
+    const { agentId, name } = (await this.call<{ agentId: string; name: string }>('GET', '/agent')).value;
+    return [{ id: agentId, name }];
+  }
+
+  /** Where the stream of events stands now: a stream from this cursor misses nothing that comes after this call. */
+  async readCursor(signal?: AbortSignal): Promise<string> {
+    if (this.kind === 'web')
+      return (await this.call<{ cursor: string }>('GET', '/state', { signal })).value.cursor;
+    type Place = { epoch: string; head: number; chain: string };
+    const { epoch, head, chain } = (await this.call<Place>('GET', '/agent', { signal })).value;
+    return `${epoch}.${head}.${chain}`;
+  }
+
+  /** At most `limit` bytes of an attempt's output from `offset`. */
+  async readOutput(id: string, range: OutputRange, signal?: AbortSignal): Promise<OutputPiece> {
+    const { attempt, offset, limit } = range;
+    const query = `attempt=${attempt}&offset=${offset}&limit=${limit}`;
+    const answer = await this.#request('GET', `/tasks/${id}/output?${query}`, { signal });
+    const bytes = new Uint8Array(await this.#body(answer.arrayBuffer()));
+    return {
+      bytes,
+      totalBytes: Number(answer.headers.get('holdfast-output-bytes') ?? offset + bytes.length),
+      isComplete: answer.headers.get('holdfast-output-complete') === 'true',
+    };
+  }
+
+  /**
+   * One connection to the stream of events. It reports its end by `error` and is to be closed then: when to connect
+   * again, and from where, is the caller's decision (the package stops for good at any status but 200).
+   */
+  openEvents(cursor: string): EventSource {
+    return new EventSource(this.#address(`/events?cursor=${encodeURIComponent(cursor)}`), {
+      fetch: (url, init) =>
+        this.#fetch(url, {
+          signal: init.signal,
+          redirect: 'manual',
+          headers: { ...init.headers, authorization: `Bearer ${this.#token}` },
+        }),
+    });
+  }
+
+  #address(path: string): string {
+    return `${this.url}${this.kind === 'web' ? '/api' : ''}${path}`;
+  }
+
+  async #request(method: string, path: string, { body, signal }: CallOptions): Promise<Response> {
+    let answer: Response;
+    const deadline = AbortSignal.timeout(TIMEOUT_MS);
+    try {
+      answer = await this.#fetch(this.#address(path), {
+        method,
+        redirect: 'manual',
+        signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      throw this.#unreachable(error, wasSent(error));
+    }
+    if (answer.ok) return answer;
+    throw this.#refused(answer.status, await this.#body(answer.text()));
+  }
+
+  /** The head has come: if the rest does not, the request was carried out and only its answer is lost. */
+  async #body<T>(body: Promise<T>): Promise<T> {
+    try {
+      return await body;
+    } catch (error) {
+      throw this.#unreachable(error, true);
+    }
+  }
+
+  #refused(status: number, text: string): CliError {
+    const problem = readProblem(status, text);
+    // Not the service's own word, but that of something in between.
+    if (problem === undefined) return this.#unreachable(new Error(`its address answered ${status}`), true);
+    return new RefusedError(problem, this.#refusalHint(problem));
+  }
+
+  #refusalHint({ code }: ProblemBody): string | undefined {
+    switch (code) {
+      case 'unauthorized':
+        return this.kind === 'web'
+          ? 'The token is of another home: check HOLDFAST_HOME, or give --home.'
+          : 'Give the file that holds this agent’s token: --token-file.';
+      case 'no_such_task':
+        return 'See which there are: holdfast list';
+      case 'queue_full':
+        return 'Try again when some have ended, or raise HOLDFAST_QUEUE_LIMIT of the agent.';
+      default:
+        return undefined;
+    }
+  }
+
+  #unreachable(error: unknown, wasSent: boolean): UnreachableError {
+    const hint =
+      this.kind === 'web' ? 'Start it with: holdfast up' : 'Check --agent-url, and that the agent runs.';
+    return new UnreachableError(this.name, whyUnreachable(error), { wasSent, hint, cause: error });
+  }
+}
+
+function readProblem(status: number, text: string): ProblemBody | undefined {
+  const { code, detail, errors } = parseObject(text) ?? {};
+  if (typeof code !== 'string' || typeof detail !== 'string') return undefined;
+  return { status, code, detail, errors: Array.isArray(errors) ? errors.filter(isFault) : [] };
+}
+
+function isFault(value: unknown): value is Fault {
+  return isObject(value) && typeof value.pointer === 'string' && typeof value.detail === 'string';
+}
+
+function refusalText({ detail, errors }: ProblemBody): string {
+  // The first fault is in the detail already.
+  const others = errors.slice(1).map((error) => `${error.pointer} ${error.detail}`);
+  return plainText([detail, ...others].join('; '));
+}
+
+const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+function wasSent(error: unknown): boolean {
+  return !neverConnected.has(codeOf(reasonOf(error)));
+}
+
+/** fetch says "fetch failed" and keeps the reason as its cause. */
+function reasonOf(error: unknown): unknown {
+  return error instanceof TypeError ? (error.cause ?? error) : error;
+}
+
+function whyUnreachable(error: unknown): string {
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return `no answer within ${TIMEOUT_MS / 1000} s`;
+  const reason = reasonOf(error);
+  switch (codeOf(reason)) {
+    case 'ECONNREFUSED':
+      return 'nothing listens there';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'its host name cannot be resolved';
+    case 'ECONNRESET':
+    case 'UND_ERR_SOCKET':
+      return 'the connection was cut';
+    default:
+      return textOf(reason);
+  }
+}

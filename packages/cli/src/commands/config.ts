@@ -1,0 +1,49 @@
+/** `holdfast config show`: each setting's value and where it came from. `--json` prints an array. */
+import type { Command } from 'commander';
+import { flagOf, loadConfig, settings } from '@holdfast/shared';
+import type { Invocation } from '../invocation.ts';
+import { renderTable } from '../render.ts';
+import { addSettingOptions, settingFlags, settingNames } from '../setting-options.ts';
+
+const columns = [{ head: 'SETTING' }, { head: 'VALUE' }, { head: 'FROM' }, { head: 'VARIABLE' }];
+
+export function defineConfig(command: Command, invocation: Invocation): void {
+  const show = command.command('show').description('print each setting, its value and where it came from');
+  addSettingOptions(show);
+  show.action(() => {
+    const { config, sources } = loadConfig({ flags: settingFlags(show), env: invocation.io.env });
+    const { home, runners, ...values } = config;
+    const entries = [
+      { name: 'home', value: home, source: sources.home, env: 'HOLDFAST_HOME', flag: flagOf('home') },
+      ...settingNames.map((name) => ({
+        name,
+        value: values[name] ?? null,
+        source: sources[name],
+        env: settings[name].env,
+        flag: flagOf(name),
+      })),
+      { name: 'runners', value: runners, source: sources.runners },
+    ];
+    if (invocation.isJson) return invocation.printJson(entries);
+    const { stdout } = invocation.io;
+    return invocation.print(
+      renderTable({
+        columns,
+        rows: entries.map(({ name, value, source, env }) => [
+          name,
+          valueText(value),
+          source,
+          env ?? 'in config.json only',
+        ]),
+        paint: invocation.paint,
+        width: stdout.isTTY === true ? stdout.columns : undefined,
+      }),
+    );
+  });
+}
+
+function valueText(value: string | number | string[] | object | null): string {
+  if (value === null) return 'automatic';
+  if (typeof value !== 'object') return String(value);
+  return (Array.isArray(value) ? value : Object.keys(value)).join(',') || 'none';
+}

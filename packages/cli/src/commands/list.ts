@@ -1,0 +1,139 @@
+/**
+ * `holdfast list`: tasks, newest first. Guarantees: what nobody vouches for is marked so; `--json` prints an array of
+ * the API's tasks, and nothing is left out of it but by the filters and the limit.
+ */
+import type { Command } from 'commander';
+import { shownStatuses } from '@holdfast/shared/status';
+import { usageError } from '../cli-error.ts';
+import type { Client, SeenAgent, SeenTask, TaskPage } from '../client.ts';
+import type { Invocation } from '../invocation.ts';
+import { type Cell, type Column, renderTable } from '../render.ts';
+import { shortIds } from '../task-ref.ts';
+import { elapsedText, exitText, statusText, taskName } from '../task-text.ts';
+import { ageText, parseWhole, plainText } from '../words.ts';
+
+interface ListOptions {
+  status?: string[];
+  session?: string;
+  agent?: string;
+  label?: string[];
+  limit: string;
+  all?: boolean;
+}
+
+const PAGE = 200;
+const MOST = 1_000_000;
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+export function defineList(command: Command, invocation: Invocation): void {
+  command
+    .alias('ls')
+    .option(
+      '--status <status>',
+      `of this status: ${shownStatuses.join(', ')}; may be repeated, or a list`,
+      collect,
+    )
+    .option('--session <id>', 'of this session')
+    .option('--agent <name>', 'of this agent, by name or id')
+    .option('--label <key=value>', 'with this label (key alone: of any value); may be repeated', collect)
+    .option('--limit <n>', 'at most so many', '50')
+    .option('--all', 'without a limit')
+    .action(async (options: ListOptions) => {
+      const limit = options.all === true ? MOST : parseWhole(options.limit, '--limit', 1, MOST);
+      const query = listQuery(invocation, options);
+      const client = invocation.openClient();
+      const [page, agents] = await Promise.all([readTasks(client, query, limit), client.readAgents()]);
+      if (invocation.isJson) return invocation.printJson(page.items);
+      return printTasks(invocation, page, agents, options);
+    });
+}
+
+function listQuery(invocation: Invocation, options: ListOptions): URLSearchParams {
+  const { session, agent, label = [] } = options;
+  const query = new URLSearchParams();
+  const statuses = (options.status ?? []).flatMap((text) => text.split(','));
+  for (const status of statuses) {
+    if (!(shownStatuses as readonly string[]).includes(status)) {
+      throw usageError(`there is no status "${status}"`, `Statuses are: ${shownStatuses.join(', ')}`);
+    }
+  }
+  if (statuses.length > 0) query.set('status', statuses.join(','));
+  if (session !== undefined) query.set('sessionId', session);
+  if (agent !== undefined) {
+    if (invocation.options.agentUrl !== undefined)
+      throw usageError('with --agent-url there is one agent only');
+    query.set('agent', agent);
+  }
+  for (const one of label) query.append('label', one);
+  return query;
+}
+
+async function readTasks(client: Client, query: URLSearchParams, limit: number): Promise<TaskPage> {
+  const items: SeenTask[] = [];
+  let after: string | undefined;
+  let total: number | undefined;
+  do {
+    query.set('limit', String(Math.min(PAGE, limit - items.length)));
+    if (after !== undefined) query.set('after', after);
+    const page = await client.readTasks(query);
+    items.push(...page.items);
+    after = page.next;
+    total = page.total;
+  } while (after !== undefined && items.length < limit);
+  return {
+    items,
+    ...(after === undefined ? {} : { next: after }),
+    ...(total === undefined ? {} : { total }),
+  };
+}
+
+const columns: readonly Column[] = [
+  { head: 'ID' },
+  { head: 'STATUS' },
+  { head: 'AGE', align: 'right' },
+  { head: 'TOOK', align: 'right' },
+  { head: 'EXIT', align: 'right' },
+  { head: 'AGENT', least: 6 },
+  { head: 'SESSION', least: 8 },
+  { head: 'TASK', least: 12 },
+];
+
+async function printTasks(
+  invocation: Invocation,
+  page: TaskPage,
+  agents: readonly SeenAgent[],
+  options: ListOptions,
+): Promise<void> {
+  const { stdout } = invocation.io;
+  const { items } = page;
+  if (items.length === 0) {
+    const isFiltered = Object.keys(options).some((name) => name !== 'limit' && name !== 'all');
+    invocation.say(
+      isFiltered ? 'No task fits.' : 'There are no tasks yet. Run one with: holdfast run -- echo hello',
+    );
+    return;
+  }
+  const isTerminal = stdout.isTTY === true;
+  const ids = isTerminal ? shortIds(items.map((task) => task.id)) : undefined;
+  const now = invocation.io.now();
+  const rows = items.map((task): Cell[] => {
+    const agent = agents.find((one) => one.id === task.agentId);
+    return [
+      ids?.get(task.id) ?? task.id,
+      statusText(task, now),
+      ageText(now - task.createdAt),
+      elapsedText(task, now),
+      exitText(task),
+      plainText(agent?.name ?? task.agentId ?? '-'),
+      task.sessionId,
+      taskName(task),
+    ];
+  });
+  const width = isTerminal ? stdout.columns : undefined;
+  await invocation.print(renderTable({ columns, rows, paint: invocation.paint, width }));
+  if (isTerminal && page.next !== undefined) {
+    const of = page.total === undefined ? 'the newest' : `of ${page.total}`;
+    invocation.say(`${items.length} ${of}; see more with --limit or --all`);
+  }
+}

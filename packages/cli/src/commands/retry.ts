@@ -1,0 +1,34 @@
+/**
+ * `holdfast retry`: runs ended tasks again, each as a new task. Standard output holds the new ids, one a line; a retry
+ * whose answer was lost is exit code 75, with the id by which it can be looked up.
+ */
+import type { Command } from 'commander';
+import { uuidv7 } from 'uuidv7';
+import { CliError } from '../cli-error.ts';
+import { type Client, type SeenTask, UnreachableError } from '../client.ts';
+import { actOnEach } from '../each-task.ts';
+import { exitCodes } from '../exit-codes.ts';
+import type { Invocation } from '../invocation.ts';
+
+export function defineRetry(command: Command, invocation: Invocation): void {
+  command
+    .argument('<ids...>', 'the tasks’ ids, or the beginnings of them')
+    .action((refs: string[]) => actOnEach(invocation, { refs, act: retryTask, describe: (task) => task.id }));
+}
+
+async function retryTask(client: Client, id: string): Promise<SeenTask> {
+  const newId = uuidv7();
+  try {
+    return (await client.call<SeenTask>('POST', `/tasks/${id}/retry`, { body: { id: newId } })).value;
+  } catch (error) {
+    if (!(error instanceof UnreachableError) || !error.wasSent) throw error;
+    throw new CliError(
+      `${client.name} did not answer (${error.why}): whether the retry was accepted is not known`,
+      {
+        exitCode: exitCodes.unknown,
+        hint: `Before you repeat it, look whether there is the new task: holdfast show ${newId}`,
+        cause: error,
+      },
+    );
+  }
+}

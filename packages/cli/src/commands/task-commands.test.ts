@@ -1,0 +1,98 @@
+/** `show`, `cancel`, `retry`: what is asked of tasks that exist. */
+import { expect, test } from 'vitest';
+import { makeTask, NOW, run, startFakeWeb, taskId } from '../test-kit.ts';
+
+test('show says what is known, how, and since when', async () => {
+  await using web = await startFakeWeb();
+  const task = makeTask(1, {
+    status: 'unknown',
+    lastStatus: 'running',
+    attempt: 2,
+    startedAt: NOW - 60_000,
+    knowledge: { state: 'unknown', asOf: NOW - 40_000, reason: 'agent_unreachable' },
+    pending: [{ intent: 'i', action: 'cancel', sinceAt: NOW - 5000, lastError: 'nothing listens there' }],
+    spec: { command: ['sh', '-c', 'echo "a b"'], cwd: '/src' },
+  });
+  web.tasks.set(task.id, task);
+  const { code, stdout } = await run(['show', task.id], { home: web.home });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^\? unknown \(was running\), cancel pending$/m);
+  expect(stdout).toMatch(/^command +sh -c 'echo "a b"'$/m);
+  expect(stdout).toMatch(
+    /^doubt +its agent cannot be reached; last proof 40 s ago; the task may still run$/m,
+  );
+  expect(stdout).toMatch(/^pending +cancel, asked 5 s ago, not acknowledged yet: nothing listens there$/m);
+  expect(stdout).toMatch(/^took +0:20\+$/m);
+  expect(JSON.parse((await run(['show', '--json', task.id], { home: web.home })).stdout)).toEqual(task);
+});
+
+test('a beginning of an id stands for the one task that has it, with or without hyphens', async () => {
+  await using web = await startFakeWeb();
+  for (const n of [0x10, 0x11, 0x2f]) web.tasks.set(taskId(n), makeTask(n));
+  const show = (ref: string): ReturnType<typeof run> => run(['show', '--json', ref], { home: web.home });
+  expect(JSON.parse((await show('0000002f')).stdout)).toMatchObject({ id: taskId(0x2f) });
+  expect(JSON.parse((await show('0000002F7c007')).stdout)).toMatchObject({ id: taskId(0x2f) });
+  const ambiguous = await show('0000001');
+  expect(ambiguous.code).toBe(2);
+  expect(ambiguous.stderr).toContain(taskId(0x10));
+  expect(ambiguous.stderr).toContain('Write more of the id.');
+  expect((await show('00ff')).code).toBe(4);
+  expect((await show('000')).code).toBe(2);
+  expect((await show('latest')).code).toBe(2);
+  expect((await show(taskId(99))).code).toBe(4);
+});
+
+test('cancel says how far each request has come; one refusal does not keep the others from theirs', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(taskId(1), makeTask(1, { status: 'completed' }));
+  web.tasks.set(taskId(2), makeTask(2, { status: 'running' }));
+  const { code, stdout, stderr } = await run(['cancel', taskId(1), taskId(2)], { home: web.home });
+  expect(code).toBe(4);
+  expect(stdout).toBe(`${taskId(2)}  stopping: its agent has the request\n`);
+  expect(stderr).toContain(`${taskId(1)}: The task has already ended: completed.`);
+  const json = await run(['cancel', '--json', taskId(1), taskId(2)], { home: web.home });
+  expect(JSON.parse(json.stdout)).toMatchObject([
+    { id: taskId(1), problem: { code: 'already_ended', status: 409 } },
+    { id: taskId(2), task: { stopRequested: { cause: 'cancel' } } },
+  ]);
+});
+
+test('a cancel that no agent has acknowledged is pending, not done', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(taskId(2), makeTask(2, { status: 'unknown' }));
+  web.intercept = (request, response) => {
+    if (request.method !== 'POST') return false;
+    response.writeHead(202, { 'content-type': 'application/json' });
+    response.end(
+      JSON.stringify({
+        ...web.tasks.get(taskId(2)),
+        pending: [{ intent: 'i', action: 'cancel', sinceAt: NOW }],
+      }),
+    );
+    return true;
+  };
+  expect((await run(['cancel', taskId(2)], { home: web.home })).stdout).toContain(
+    'cancel pending: it will be delivered when',
+  );
+});
+
+test('retry prints the id of the new task, which it chose itself', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(taskId(1), makeTask(1, { status: 'failed' }));
+  const { code, stdout } = await run(['retry', taskId(1)], { home: web.home });
+  expect(code).toBe(0);
+  const sent = web.requests.find((request) => request.path.endsWith('/retry'));
+  expect(sent?.body).toEqual({ id: stdout.trim() });
+});
+
+test('a retry whose answer was lost is unknown, and names the id to look for', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(taskId(1), makeTask(1, { status: 'failed' }));
+  web.intercept = (request, response) => {
+    if (request.method === 'POST') response.destroy();
+    return request.method === 'POST';
+  };
+  const { code, stderr } = await run(['retry', taskId(1)], { home: web.home });
+  expect(code).toBe(75);
+  expect(stderr).toMatch(/holdfast show [0-9a-f-]{36}/);
+});

@@ -1,0 +1,102 @@
+/**
+ * One run of the program: what the commands share. Guarantees: services are looked up only when a command asks for
+ * them; the exit code is 0 unless something says otherwise.
+ */
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { CliError, usageError } from './cli-error.ts';
+import { Client } from './client.ts';
+import { readToken, readWebFile } from './find-services.ts';
+import { findHome } from './home.ts';
+import { type Io, writeTo } from './io.ts';
+import { canColor, type Paint, painter } from './render.ts';
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  home?: string;
+  json?: boolean;
+  color: boolean;
+  agentUrl?: string;
+  tokenFile?: string;
+}
+
+/** A command adds its arguments, options and action to `command`. */
+export type DefineCommand = (command: Command, invocation: Invocation) => void;
+
+const START_HINT =
+  'Start it with: holdfast up. If it runs with another home, set HOLDFAST_HOME or give --home.';
+
+export class Invocation {
+  readonly io: Io;
+  exitCode = 0;
+  readonly #program: Command;
+
+  constructor(io: Io, program: Command) {
+    this.io = io;
+    this.#program = program;
+  }
+
+  get options(): GlobalOptions {
+    return this.#program.opts<GlobalOptions>();
+  }
+
+  get home(): string {
+    return findHome(this.options.home, this.io.env);
+  }
+
+  get isJson(): boolean {
+    return this.options.json === true;
+  }
+
+  /** Colours for standard output, if it wants any. */
+  get paint(): Paint {
+    return painter(canColor(this.io.stdout, this.io.env, this.options.color));
+  }
+
+  /** One line, or several, on standard output. */
+  print(text: string): Promise<void> {
+    return writeTo(this.io.stdout, `${text}\n`);
+  }
+
+  printJson(value: unknown): Promise<void> {
+    return this.print(JSON.stringify(value, undefined, 2));
+  }
+
+  /** One line on standard error: progress and remarks, never data. */
+  say(text: string): void {
+    this.io.stderr.write(`${text}\n`);
+  }
+
+  /** Says what happened and what to do. */
+  sayError(error: CliError): void {
+    this.say(`holdfast: ${error.message}`);
+    if (error.hint !== undefined) this.say(`  ${error.hint}`);
+  }
+
+  /** Web of this home, or the agent that was named. Throws what to do when there is none. */
+  openClient(): Client {
+    const { agentUrl, tokenFile } = this.options;
+    const { fetch } = this.io;
+    if (agentUrl === undefined) {
+      if (tokenFile !== undefined) throw usageError('--token-file goes with --agent-url');
+      const token = this.#token(join(this.home, 'web.token'));
+      const web = readWebFile(this.home);
+      // No guess where it might be: the token would be shown to whoever listens there.
+      if (web === undefined) throw new CliError(`web does not run for ${this.home}`, { hint: START_HINT });
+      return new Client({ kind: 'web', url: web.url, token, fetch });
+    }
+    const url = URL.parse(agentUrl);
+    if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+      throw usageError(`--agent-url is "${agentUrl}"`, 'Write the agent’s address: http://127.0.0.1:7401');
+    }
+    const path = tokenFile === undefined ? join(this.home, 'agent.token') : resolve(this.io.cwd, tokenFile);
+    const address = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+    return new Client({ kind: 'agent', url: address, token: this.#token(path), fetch });
+  }
+
+  #token(path: string): string {
+    const token = readToken(path);
+    if (token !== undefined) return token;
+    throw new CliError(`there is no token in ${path}`, { hint: START_HINT });
+  }
+}
