@@ -150,6 +150,28 @@ test('a marker that was seen stays with its process, and with no other of its pi
   expect(proc.view.scan(before).get(50)?.marker).toBeUndefined();
 });
 
+test('a later look reads in full only what is new: who was born plain stays so, who came under its pid is read', () => {
+  using proc = plantProc();
+  const home = proc.plant(50);
+  const first = proc.view.scan();
+  const environment = join(home, 'environ');
+  // An environment that cannot be read would fail the look, were it read again.
+  rmSync(environment);
+  mkdirSync(environment);
+  const second = proc.view.scan(first);
+  expect(second.get(50)).toMatchObject({ marker: undefined, logs: [] });
+  rmSync(home, { recursive: true });
+  proc.plant(50, {
+    start: 5001,
+    environment: ['HOLDFAST_RUN=/h/runs/t/1-a'],
+    stdout: '/h/runs/t/1-a/output.log',
+  });
+  expect(proc.view.scan(second).get(50)).toMatchObject({
+    marker: '/h/runs/t/1-a',
+    logs: ['/h/runs/t/1-a/output.log'],
+  });
+});
+
 test('a log that was removed is still held under its name', () => {
   using proc = plantProc();
   proc.plant(50, { stdout: '/h/runs/t/1-a/output.log (deleted)' });
