@@ -9,6 +9,7 @@ import { homedir, hostname } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { hasCode, messageOf } from './errors.ts';
+import { type NotificationsConfig, NotificationsSchema } from './notification-config.ts';
 
 export class ConfigError extends Error {
   readonly code = 'bad_config';
@@ -96,6 +97,12 @@ export const settings = {
     256 * 1024 * 1024,
     'output of an attempt, after which it is stopped',
   ),
+  lowDiskBytes: setting(
+    'HOLDFAST_LOW_DISK_BYTES',
+    count(0, Number.MAX_SAFE_INTEGER),
+    500 * 1024 * 1024,
+    'free space of the home below which nothing is started; at most 5 % of the disk',
+  ),
   logLevel: setting(
     'HOLDFAST_LOG_LEVEL',
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
@@ -126,6 +133,7 @@ type Values = { -readonly [K in keyof typeof settings]: z.infer<(typeof settings
 export interface Config extends Values {
   home: string;
   runners: Record<string, Runner>;
+  notifications: NotificationsConfig;
 }
 
 export type SettingName = keyof Config;
@@ -147,8 +155,12 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   const { flags = {}, env = process.env } = options;
   const home = homeOf(flags.home, env);
   const file = readConfigFile(join(home.path, 'config.json'));
-  const config: Record<string, unknown> = { home: home.path, runners: {} };
-  const sources: Record<string, Source> = { home: home.source, runners: 'default' };
+  const config: Record<string, unknown> = { home: home.path, runners: {}, notifications: { channels: {} } };
+  const sources: Record<string, Source> = {
+    home: home.source,
+    runners: 'default',
+    notifications: 'default',
+  };
   for (const [name, one] of Object.entries(settings)) {
     const [raw, source] = pick(name, one.env, flags, env, file);
     sources[name] = source;
@@ -169,6 +181,12 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
     if (!parsed.success) throw new ConfigError(`"runners" in config.json: ${issueText(parsed.error)}`);
     config.runners = parsed.data;
     sources.runners = 'file';
+  }
+  if ('notifications' in file) {
+    const parsed = NotificationsSchema.safeParse(file.notifications);
+    if (!parsed.success) throw new ConfigError(`"notifications" in config.json: ${issueText(parsed.error)}`);
+    config.notifications = parsed.data;
+    sources.notifications = 'file';
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the loop filled in each name of `settings`
   return { config: config as unknown as Config, sources };
@@ -200,11 +218,11 @@ function readConfigFile(path: string): Record<string, unknown> {
   try {
     json = JSON.parse(content);
   } catch (error) {
-    throw new ConfigError(`${path} is not JSON: ${messageOf(error)}`, error);
+    throw new ConfigError(`${path} is not JSON${placeOf(error)}`);
   }
   const parsed = z.record(z.string(), z.unknown()).safeParse(json);
   if (!parsed.success) throw new ConfigError(`${path} must hold a JSON object`);
-  const known = [...Object.keys(settings), 'runners'];
+  const known = [...Object.keys(settings), 'runners', 'notifications'];
   for (const key of Object.keys(parsed.data)) {
     if (known.includes(key)) continue;
     const near = nearest(key, known);
@@ -213,6 +231,12 @@ function readConfigFile(path: string): Record<string, unknown> {
     );
   }
   return parsed.data;
+}
+
+/** Where a syntax error is. V8's own text quotes the file, which holds secrets. */
+function placeOf(error: unknown): string {
+  const [place] = /line \d+ column \d+|^Unexpected token '.{1,2}'/.exec(messageOf(error)) ?? [];
+  return place === undefined ? '' : `: ${place}`;
 }
 
 /** The known name that begins most like `key`, if at least three letters agree. */

@@ -17,6 +17,7 @@ export const problemTypes = {
   no_such_task: [404, 'There is no such task'],
   no_such_session: [404, 'There is no such session'],
   no_such_agent: [404, 'There is no such agent'],
+  no_such_channel: [404, 'There is no such notification channel'],
   no_such_attempt: [404, 'There is no such attempt'],
   method_not_allowed: [405, 'This route does not take this method'],
   task_conflict: [409, 'This id belongs to another task'],

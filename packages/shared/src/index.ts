@@ -23,6 +23,35 @@ export type {
   TerminalStatus,
 } from './status.ts';
 export {
+  AuditSchema,
+  AuditTaskSchema,
+  ClaimCompleteSchema,
+  ClaimFailSchema,
+  ClaimHeartbeatSchema,
+  ClaimRequestSchema,
+  GrantSchema,
+  LeaseSchema,
+  ProofSchema,
+  ReclaimItemSchema,
+  ReclaimSchema,
+  ReclaimStaleSchema,
+  RunnerInfoSchema,
+  WorkerReleaseSchema,
+} from './agent-api.ts';
+export type {
+  Audit,
+  AuditTask,
+  ClaimRequest,
+  Grant,
+  Lease,
+  Proof,
+  Reclaim,
+  ReclaimItem,
+  ReclaimStale,
+  RunnerInfo,
+  StaleEvidence,
+} from './agent-api.ts';
+export {
   AttemptSchema,
   DEFAULT_QUEUE,
   publicSpec,
@@ -117,6 +146,9 @@ export { messageOf, ProblemError, ProblemSchema, problemTypes } from './errors.t
 export type { Problem, ProblemCode } from './errors.ts';
 export { ConfigError, flagOf, loadConfig, settings } from './config.ts';
 export type { Config, LoadedConfig, Runner, SettingName, Source } from './config.ts';
+export { alertKinds, DEFAULT_ALERTS } from './notification-config.ts';
+export type { AlertKind, NotificationChannel, NotificationsConfig } from './notification-config.ts';
+export { Secret } from './secret.ts';
 export { DatabaseError, isStorageError, openDatabase } from './database.ts';
 export type { SqliteDatabase } from './database.ts';
 export { GroupCommit } from './group-commit.ts';

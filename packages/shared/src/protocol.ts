@@ -9,7 +9,7 @@
  */
 import { z } from '@hono/zod-openapi';
 import { agentStates, doubtReasons, shownStatuses, taskStatuses } from './status.ts';
-import { TaskSchema } from './task.ts';
+import { AttentionSchema, TaskSchema } from './task.ts';
 
 export const PROTOCOL_VERSION = 1;
 /** Most tasks in one `snapshot` frame. */
@@ -34,6 +34,8 @@ export const PoolSchema = z
     queued: z.number().int(),
     paused: z.boolean(),
     draining: z.boolean(),
+    /** Why the agent itself starts nothing, or what else of it a person should see (`low_disk`). */
+    attention: z.array(AttentionSchema).optional(),
   })
   .openapi('Pool');
 export type Pool = z.infer<typeof PoolSchema>;
@@ -84,7 +86,10 @@ export const ActivitySchema = z
         attempt: z.number().int(),
         outputBytes: z.number().int(),
         lastOutputAt: time.optional(),
+        /** Of a claim: what its worker said with its last heartbeat, and how long that holds. */
         progress: z.unknown().optional(),
+        leaseExpiresAt: time.optional(),
+        lastHeartbeatAt: time.optional(),
       }),
     ),
   })

@@ -22,6 +22,7 @@ export const reasons = [
   'timeout',
   'idle_timeout',
   'output_limit',
+  'worker_completed',
   'worker_failed',
   'cancelled_by_user',
   'attempts_exhausted',
@@ -127,7 +128,7 @@ export function publicSpec(spec: TaskSpec): PublicSpec {
 }
 
 export const DEFAULT_QUEUE = 'default';
-const QueueSchema = z
+export const QueueSchema = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 of A–Z a–z 0–9 . _ -');
 const LabelsSchema = z
@@ -230,7 +231,9 @@ export const TaskSchema = z
     startedAt: time.optional(),
     endedAt: time.optional(),
     notBeforeAt: time.optional(),
-    stopRequested: z.object({ cause: z.enum(stopCauses), at: time }).optional(),
+    stopRequested: z
+      .object({ cause: z.enum(stopCauses), at: time, message: z.string().optional() })
+      .optional(),
     claim: ClaimSchema.optional(),
     process: ProcessSchema.optional(),
     outcome: OutcomeSchema.optional(),
@@ -250,6 +253,8 @@ export const AttemptSchema = z
     endedAt: time.optional(),
     pid: z.number().int().optional(),
     bootId: z.string().optional(),
+    /** Who claimed it, if somebody besides the agent did. */
+    worker: z.string().optional(),
     outcome: OutcomeSchema.optional(),
     outputBytes: z.number().int(),
   })

@@ -119,6 +119,7 @@ export function applyEvent(task: Task | undefined, event: TaskEvent): Task {
       break;
     case 'stopRequested':
       next.stopRequested = { cause: event.data.cause, at: event.at };
+      if (event.data.message !== undefined) next.stopRequested.message = event.data.message;
       break;
     case 'reported':
       next.externalId = event.data.externalId;
