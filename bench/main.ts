@@ -7,6 +7,7 @@ import { measureAgentThroughput } from './agent-throughput.ts';
 import { measureAgentFanOut, measureWebFanOut } from './fan-out.ts';
 import { measureIngest } from './ingest.ts';
 import { measureLatency } from './latency.ts';
+import { measureStarts } from './start.ts';
 import { formatTable, type Table } from './table.ts';
 
 const QUESTIONS: Readonly<Record<string, () => Promise<Table>>> = {
@@ -15,6 +16,7 @@ const QUESTIONS: Readonly<Record<string, () => Promise<Table>>> = {
   ingest: measureIngest,
   'agent-throughput': measureAgentThroughput,
   latency: measureLatency,
+  start: measureStarts,
 };
 
 const asked = process.argv.slice(2);

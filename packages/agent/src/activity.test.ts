@@ -4,7 +4,8 @@ import { createLogger } from '@holdfast/shared';
 import { expect, test } from 'vitest';
 import { ActivityMonitor } from './activity.ts';
 import { runDirectory } from './run-directory.ts';
-import type { Limit, Supervisor } from './supervise.ts';
+import type { Limit, StopRequests } from './stop-requests.ts';
+import type { Supervisor } from './supervise.ts';
 import { makeFolder } from './test-kit.ts';
 import { makeRunning, openTestJournal } from './test-support.ts';
 import { Watch } from './watch.ts';
@@ -14,16 +15,19 @@ function openMonitor(options: { outputLimitBytes?: number } = {}) {
   const folder = makeFolder();
   const watches: Watch[] = [];
   const told: ActivityEntry[][] = [];
+  const heard: ActivityEntry[] = [];
   const limits: { taskId: string; cause: Limit }[] = [];
   const lost: { from: number; to: number }[] = [];
   let monotonic = 0;
-  const supervisor: Pick<Supervisor, 'watches' | 'reportExternalId' | 'reportLostOutput' | 'stopAtLimit'> = {
+  const supervisor: Pick<Supervisor, 'watches' | 'reportExternalId' | 'reportLostOutput'> = {
     watches: () => watches,
     reportExternalId: () => Promise.resolve(),
     reportLostOutput: (_watch, from, to) => {
       lost.push({ from, to });
       return Promise.resolve();
     },
+  };
+  const stops: Pick<StopRequests, 'stopAtLimit'> = {
     stopAtLimit: ({ taskId }, cause) => {
       limits.push({ taskId, cause });
       return Promise.resolve();
@@ -32,7 +36,9 @@ function openMonitor(options: { outputLimitBytes?: number } = {}) {
   const monitor = new ActivityMonitor({
     journal: opened.journal,
     supervisor: supervisor as Supervisor,
+    stops,
     outputLimitBytes: options.outputLimitBytes ?? 1000,
+    takeHeard: () => heard.splice(0),
     announce: (entries) => told.push(entries),
     logger: createLogger('agent', 'silent'),
     monotonic: () => monotonic,
@@ -40,6 +46,7 @@ function openMonitor(options: { outputLimitBytes?: number } = {}) {
   return {
     monitor,
     told,
+    heard,
     limits,
     lost,
     advance: (ms: number) => (monotonic += ms),
@@ -152,4 +159,13 @@ test('one attempt that cannot be measured does not keep the others from it', asy
   appendFileSync(good.run.outputPath, 'x');
   await agent.monitor.tick();
   expect(agent.told).toMatchObject([[{ id: good.taskId }]]);
+});
+
+test('a claim whose worker was heard is told once, together with what grew', async () => {
+  await using opened = openMonitor();
+  const lease = { id: 'b', attempt: 1, outputBytes: 0, leaseExpiresAt: 9, lastHeartbeatAt: 3 };
+  opened.heard.push(lease);
+  await opened.monitor.tick();
+  await opened.monitor.tick();
+  expect(opened.told).toEqual([[lease]]);
 });

@@ -7,13 +7,17 @@
  */
 import type { ActivityEntry, Logger } from '@holdfast/shared';
 import type { Journal } from './journal.ts';
-import type { Limit, Supervisor } from './supervise.ts';
+import type { Limit, StopRequests } from './stop-requests.ts';
+import type { Supervisor } from './supervise.ts';
 import type { Watch } from './watch.ts';
 
 export interface ActivityOptions {
   journal: Journal;
   supervisor: Supervisor;
+  stops: Pick<StopRequests, 'stopAtLimit'>;
   outputLimitBytes: number;
+  /** Claims whose worker was heard since this was last asked. */
+  takeHeard: () => ActivityEntry[];
   announce: (entries: ActivityEntry[]) => void;
   logger: Logger;
   monotonic: () => number;
@@ -53,7 +57,8 @@ export class ActivityMonitor {
         }
       }),
     );
-    if (grown.length > 0) this.#options.announce(grown.map(entryOf));
+    const entries = [...grown.map(entryOf), ...this.#options.takeHeard()];
+    if (entries.length > 0) this.#options.announce(entries);
   }
 
   async stop(): Promise<void> {
@@ -63,7 +68,7 @@ export class ActivityMonitor {
 
   /** Measures one attempt; true if its output grew. */
   async #check(watch: Watch): Promise<boolean> {
-    const { journal, supervisor, monotonic, outputLimitBytes } = this.#options;
+    const { journal, supervisor, stops, monotonic, outputLimitBytes } = this.#options;
     if (!watch.confirmed) return false;
     const { outputBytes, lastOutputAt } = watch.run.measureOutput();
     const grew = outputBytes !== watch.outputBytes;
@@ -77,7 +82,7 @@ export class ActivityMonitor {
     if (task?.attempt !== watch.attempt || task.status !== 'running') return grew;
     await supervisor.reportExternalId(watch, task);
     const cause = this.#exceeded(watch, task.spec.idleTimeoutMs, outputBytes > outputLimitBytes);
-    if (cause !== undefined) await supervisor.stopAtLimit(watch, cause);
+    if (cause !== undefined) await stops.stopAtLimit(watch, cause);
     return grew;
   }
 

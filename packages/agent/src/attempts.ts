@@ -62,7 +62,10 @@ export class AttemptStore {
        WHERE task_id = @taskId AND attempt = @attempt`,
     );
     this.#get = database.prepare('SELECT * FROM attempts WHERE task_id = ? AND attempt = ?');
-    this.#list = database.prepare('SELECT * FROM attempts WHERE task_id = ? ORDER BY attempt');
+    this.#list = database.prepare(
+      `SELECT attempts.*, claims.worker FROM attempts LEFT JOIN claims USING (task_id, attempt)
+       WHERE task_id = ? ORDER BY attempt`,
+    );
     this.#endedWorkspaces = database.prepare(
       'SELECT task_id AS taskId, workspace FROM attempts WHERE workspace IS NOT NULL AND ended_at IS NOT NULL',
     );
@@ -76,6 +79,19 @@ export class AttemptStore {
     bootId: string;
   }): void {
     this.#insert.run(attempt);
+  }
+
+  /** An attempt whose processes are its worker's, wherever they are: it has no run directory here. */
+  claimForWorker({
+    taskId,
+    attempt,
+    claimedAt,
+  }: {
+    taskId: string;
+    attempt: number;
+    claimedAt: number;
+  }): void {
+    this.#insert.run({ taskId, attempt, launchId: '', claimedAt, bootId: '' });
   }
 
   /** Before anything is made on disk for it, so that a crash leaves the name of what to undo. */
@@ -126,13 +142,14 @@ export class AttemptStore {
 
   /** As readers see them, oldest first. */
   list(taskId: string): Attempt[] {
-    return (this.#list.all(taskId) as AttemptColumns[]).map((row) => ({
+    return (this.#list.all(taskId) as (AttemptColumns & { worker: string | null })[]).map((row) => ({
       attempt: row.attempt,
       claimedAt: row.claimed_at,
       ...(row.started_at === null ? {} : { startedAt: row.started_at }),
       ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
       ...(row.pid === null ? {} : { pid: row.pid }),
-      bootId: row.boot_id,
+      ...(row.boot_id === '' ? {} : { bootId: row.boot_id }),
+      ...(row.worker === null ? {} : { worker: row.worker }),
       ...(row.outcome === null ? {} : { outcome: JSON.parse(row.outcome) as Outcome }),
       outputBytes: row.output_bytes,
     }));

@@ -1,22 +1,29 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger, type Submit } from '@holdfast/shared';
 import { expect, test } from 'vitest';
 import { AttemptStore } from './attempts.ts';
 import { Dispatcher } from './dispatch.ts';
-import { type Launched, type Launcher, LauncherLostError, type LaunchRequest } from './launch.ts';
+import {
+  type LastWord,
+  type Launched,
+  type Launcher,
+  LauncherLostError,
+  type LaunchRequest,
+} from './launch.ts';
 import { Look } from './look.ts';
 import { Pool } from './pool.ts';
 import { ProcessTable, type SeenProcess } from './process.ts';
 import { Queue } from './queue.ts';
 import { Settlement } from './settle.ts';
 import { StartError } from './start-error.ts';
+import { StopRequests } from './stop-requests.ts';
 import { Supervisor } from './supervise.ts';
 import { until } from './test-kit.ts';
-import { makeSubmit, openTestJournal } from './test-support.ts';
+import { makeSubmit, openTestJournal, noClaims } from './test-support.ts';
 import type { PlannedWorktree, Workspaces } from './workspace.ts';
 
-type LaunchFake = (request: LaunchRequest, onExit: () => void) => Promise<Launched>;
+type LaunchFake = (request: LaunchRequest, onExit: (told: LastWord) => void) => Promise<Launched>;
 type PrepareFake = (signal: AbortSignal) => Promise<string>;
 
 const shimOf = (pid: number): SeenProcess => ({
@@ -54,17 +61,21 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
   };
   const undone: string[] = [];
   const launched: LaunchRequest[] = [];
+  const markers: object[] = [];
   const workspaces = {
     plan: (spec: Submit['spec'], taskId: string): PlannedWorktree | undefined =>
       spec.workspace === undefined ? undefined : { path: join(folder, taskId), repo: '/repo', ref: 'main' },
-    prepare: (_spec: unknown, _planned: unknown, signal: AbortSignal) => fakes.prepare(signal),
+    prepare: (_spec: unknown, _planned: unknown, signal: AbortSignal, marker: object) => {
+      markers.push(marker);
+      return fakes.prepare(signal);
+    },
     undo: (planned: PlannedWorktree) => {
       undone.push(planned.path);
       return fakes.undo();
     },
   };
   const launcher = {
-    launch: (request: LaunchRequest, onExit: () => void) => {
+    launch: (request: LaunchRequest, onExit: (told: LastWord) => void) => {
       launched.push(request);
       return fakes.launch(request, onExit);
     },
@@ -90,6 +101,7 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
     attempts,
     settlement,
     look: new Look({ scan: () => new ProcessTable({ processes: alive }) }),
+    claims: noClaims,
     home: folder,
     sweepPage: 200,
     killGraceMs: 0,
@@ -115,6 +127,14 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
     now: Date.now,
   });
   pool.onChange(() => dispatcher.wake());
+  const stops = new StopRequests({
+    journal,
+    attempts,
+    settlement,
+    supervisor,
+    onFree: () => dispatcher.wake(),
+    now: Date.now,
+  });
   return {
     journal,
     folder,
@@ -122,8 +142,10 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
     fakes,
     undone,
     launched,
+    markers,
     alive,
     supervisor,
+    stops,
     dispatcher,
     /** From now on commits fail while `when` is true. */
     refuseWhen: (when: () => boolean) => (refuse = when),
@@ -280,7 +302,7 @@ test('a cancel during the preparation ends the task, and nothing was launched', 
   agent.dispatcher.start();
   const id = await agent.submit();
   await until('it is prepared', () => agent.task(id).status === 'starting');
-  await agent.supervisor.cancel(id);
+  await agent.stops.cancel(id);
   await until('its end', () => agent.task(id).endedAt !== undefined);
   expect(agent.task(id).status).toBe('cancelled');
   expect(agent.launched).toEqual([]);
@@ -394,11 +416,57 @@ test('a delayed task starts when it is due, without a sweep', async () => {
 test('an exit that comes before "started" is on record is judged after it', async () => {
   await using agent = openDispatcher();
   agent.fakes.launch = (_request, onExit) => {
-    onExit();
+    onExit('exited');
     return Promise.resolve({ shim: { pid: 4242, startTicks: '7' }, startedAt: 1000 });
   };
   agent.dispatcher.start();
   const id = await agent.submit({ retry: { maxAttempts: 1 } });
   await until('its end', () => agent.task(id).endedAt !== undefined);
   expect(agent.kinds(id)).toEqual(['submitted', 'claimed', 'started', 'failed']);
+});
+
+test('once nobody tells of an exit any more, the record does, without a sweep', async () => {
+  await using agent = openDispatcher();
+  const { launch } = agent.fakes;
+  let lose = () => {};
+  agent.fakes.launch = (request, onExit) => {
+    lose = () => onExit('unseen');
+    return launch(request, onExit);
+  };
+  agent.dispatcher.start();
+  const id = await agent.submit();
+  await until('it runs', () => agent.supervisor.watchOf(id)?.confirmed === true);
+  lose();
+  agent.alive.length = 0;
+  writeFileSync(join(agent.launched[0]!.run.path, 'exit.0'), '');
+  await until('its end', () => agent.task(id).endedAt !== undefined);
+  expect(agent.task(id).status).toBe('completed');
+});
+
+test('an exit that nobody told of, before "started" is on record, is judged after it', async () => {
+  await using agent = openDispatcher();
+  agent.fakes.launch = (request, onExit) => {
+    writeFileSync(join(request.run.path, 'exit.0'), '');
+    onExit('unseen');
+    return Promise.resolve({ shim: { pid: 4242, startTicks: '7' }, startedAt: 1000 });
+  };
+  agent.dispatcher.start();
+  const id = await agent.submit();
+  await until('its end', () => agent.task(id).endedAt !== undefined);
+  expect(agent.kinds(id)).toEqual(['submitted', 'claimed', 'started', 'completed']);
+});
+
+test('what prepares the workspace carries the marker of the attempt', async () => {
+  await using agent = openDispatcher();
+  agent.dispatcher.start();
+  const id = await agent.submit(worktree);
+  await until('it runs', () => agent.task(id).status === 'running');
+  expect(agent.markers).toEqual([
+    {
+      HOLDFAST_TASK: id,
+      HOLDFAST_ATTEMPT: '1',
+      HOLDFAST_SESSION: 'session',
+      HOLDFAST_RUN: agent.launched[0]!.run.path,
+    },
+  ]);
 });

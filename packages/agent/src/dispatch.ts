@@ -35,8 +35,26 @@ export interface DispatcherOptions {
   environment: Readonly<Record<string, string>>;
   prepareMs: number;
   logger: Logger;
+  /** Told at each step of each start. A test that ends the agent there proves that none of them is a trap. */
+  onStep?: ((step: DispatchStep, taskId: string) => void) | undefined;
   now: () => number;
 }
+
+/**
+ * The steps of a start, in their order; between any two the agent may die. `claiming` and `confirming`: written, not
+ * committed yet. `launchAsked`: the launcher was told, its answer is awaited.
+ */
+export const dispatchSteps = [
+  'claiming',
+  'claimed',
+  'prepared',
+  'runCreated',
+  'launchAsked',
+  'launched',
+  'confirming',
+  'confirmed',
+] as const;
+export type DispatchStep = (typeof dispatchSteps)[number];
 
 interface Claimed {
   record: TaskRecord;
@@ -137,6 +155,7 @@ export class Dispatcher {
     attempts.claim({ taskId, attempt, launchId, claimedAt: now(), bootId: bootIdentity() });
     const worktree = workspaces.plan(spec, taskId, attempt);
     if (worktree !== undefined) attempts.setWorkspace(taskId, attempt, JSON.stringify(worktree));
+    this.#step('claiming', taskId);
     return { record, attempt: attempts.get(taskId, attempt)!, worktree };
   }
 
@@ -144,6 +163,7 @@ export class Dispatcher {
   async #start(claimed: Claimed): Promise<void> {
     const { supervisor, logger } = this.#options;
     const watch = supervisor.beginDispatch(claimed.attempt);
+    this.#step('claimed', watch.taskId);
     let launched: Launched | undefined;
     try {
       launched = await this.#launch(claimed, watch);
@@ -166,24 +186,33 @@ export class Dispatcher {
     const { task, env } = claimed.record;
     const { signal: halt } = this.#halt;
     const deadline = AbortSignal.any([watch.abort.signal, halt, AbortSignal.timeout(prepareMs)]);
-    const cwd = await workspaces.prepare(task.spec, claimed.worktree, deadline);
+    const marker = { taskId: task.id, attempt: task.attempt, sessionId: task.sessionId, run: watch.run.path };
+    const marked = ownEnvironment(undefined, marker);
+    const cwd = await workspaces.prepare(task.spec, claimed.worktree, deadline, marked);
     const argv = argvOf(task, runners);
     if (argv === undefined) {
       throw new StartError('spawn_failed', `this agent has no runner "${task.spec.runner}"`, {
         passing: false,
       });
     }
-    const marker = { taskId: task.id, attempt: task.attempt, sessionId: task.sessionId, run: watch.run.path };
     const own = ownEnvironment(env, marker);
     const executable = resolveExecutable(argv[0]!, cwd, own.PATH ?? environment.PATH);
     // A stop that was asked for while preparing: nothing was launched, and the evidence says so.
     if (watch.abort.signal.aborted || halt.aborted) throw new StopAskedError('a stop was asked for');
+    this.#step('prepared', task.id);
     await watch.run.create();
+    this.#step('runCreated', task.id);
     watch.ownChild = true;
-    return launcher.launch({ run: watch.run, argv: [executable, ...argv.slice(1)], cwd, env: own }, () => {
-      watch.reaped = true;
+    const request = { run: watch.run, argv: [executable, ...argv.slice(1)], cwd, env: own };
+    const launching = launcher.launch(request, (told) => {
+      if (told === 'exited') watch.reaped = true;
+      else this.#watchRecord(watch);
       supervisor.examine(watch);
     });
+    this.#step('launchAsked', task.id);
+    const launched = await launching;
+    this.#step('launched', task.id);
+    return launched;
   }
 
   /** The process runs and was verified: `started`. If the journal refuses, the next sweep says it. */
@@ -198,8 +227,11 @@ export class Dispatcher {
         attempts.start({ taskId: watch.taskId, attempt: watch.attempt, startedAt: at, ...launched.shim });
         const { pid } = launched.shim;
         const data = { process: { pid, startedAt: launched.startedAt, verifiedAt: at } };
-        return journal.append(record, { kind: 'started', at, data });
+        const started = journal.append(record, { kind: 'started', at, data });
+        this.#step('confirming', watch.taskId);
+        return started;
       });
+      this.#step('confirmed', watch.taskId);
       if (task !== undefined) supervisor.confirmed(watch, task, launched.shim);
     } catch (error) {
       logger.error(
@@ -208,7 +240,20 @@ export class Dispatcher {
       );
     }
     // It may have ended, or a stop may have come, while it was being launched.
-    if (watch.reaped || watch.abort.signal.aborted) supervisor.examine(watch);
+    if (watch.reaped || !watch.ownChild || watch.abort.signal.aborted) supervisor.examine(watch);
+  }
+
+  /** Nobody tells of its exit any more: its record does. */
+  #watchRecord(watch: Watch): void {
+    const { supervisor } = this.#options;
+    watch.ownChild = false;
+    // One that is not confirmed yet is watched from then on.
+    if (!watch.confirmed || supervisor.watchOf(watch.taskId) !== watch) return;
+    watch.onClose(watch.run.watchRecord(() => supervisor.examine(watch)));
+  }
+
+  #step(step: DispatchStep, taskId: string): void {
+    this.#options.onStep?.(step, taskId);
   }
 
   async #giveUp(claimed: Claimed, watch: Watch, error: unknown): Promise<void> {

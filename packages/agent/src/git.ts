@@ -1,8 +1,8 @@
 /**
  * git, run for a workspace: never through a shell, never interactive, in a clean environment.
  *
- * When `runGit` settles nothing that it began is running: it is stopped as a group and waited for, also after an
- * abort.
+ * When `runGit` settles git has ended; after an abort it was stopped as a group. What a hook left running holds up
+ * nobody, even if it holds git's pipes.
  */
 import { spawn } from 'node:child_process';
 import { errnoOf } from './start-error.ts';
@@ -10,6 +10,8 @@ import { errnoOf } from './start-error.ts';
 /** What is kept of each output; the rest is read and dropped. */
 const MOST_OUTPUT_BYTES = 256 * 1024;
 const KILL_GRACE_MS = 2000;
+/** After git has ended, how long the rest of what it said may take to arrive. */
+const DRAIN_MS = 500;
 
 export interface GitResult {
   /** 128 + n after signal n. */
@@ -42,6 +44,13 @@ export const runGit: RunGit = async (args, { env, signal }) => {
   const ended = Promise.withResolvers<number>();
   child.once('error', ended.reject);
   child.once('close', (code, name) => ended.resolve(code ?? (name === 'SIGKILL' ? 137 : 143)));
+  let draining: NodeJS.Timeout | undefined;
+  child.once('exit', () => {
+    draining = setTimeout(() => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, DRAIN_MS);
+  });
   const outputs = [child.stdout, child.stderr].map((stream) => {
     const chunks: Buffer[] = [];
     let kept = 0;
@@ -65,6 +74,7 @@ export const runGit: RunGit = async (args, { env, signal }) => {
     return { code, stdout: stdout ?? '', stderr: stderr ?? '' };
   } finally {
     clearTimeout(killing);
+    clearTimeout(draining);
     signal.removeEventListener('abort', stop);
   }
 };

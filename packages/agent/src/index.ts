@@ -5,7 +5,7 @@
  *                        └────→ events (`GET /events`: log-tail, then the journal)
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Config,
@@ -24,22 +24,35 @@ import {
 import { ActivityMonitor } from './activity.ts';
 import { announceAgent, loadAgentId, readAnnouncement } from './announcement.ts';
 import { AttemptStore } from './attempts.ts';
-import { Dispatcher } from './dispatch.ts';
+import { Auditor } from './audit.ts';
+import { ClaimStore } from './claim-store.ts';
+import { Disk, type DiskStats } from './disk.ts';
+import { Dispatcher, type DispatchStep } from './dispatch.ts';
+import { ClaimLine } from './claim-line.ts';
+import { Claims } from './claims.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Events } from './events.ts';
+import { ExternalIds } from './external-id.ts';
 import { Journal } from './journal.ts';
 import { Launcher } from './launch.ts';
 import { Look } from './look.ts';
 import { createAgentMetrics } from './metrics.ts';
 import { Pool } from './pool.ts';
 import { Queue } from './queue.ts';
+import { Reclaimer } from './reclaim.ts';
 import { Retention } from './retention.ts';
 import { addAgentRoutes } from './routes/agent.ts';
+import { addAuditRoutes } from './routes/audit.ts';
+import { addClaimRoutes } from './routes/claims.ts';
 import { addOutputRoutes } from './routes/output.ts';
 import { addPoolRoutes } from './routes/pool.ts';
+import { addReclaimRoutes } from './routes/reclaim.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
+import { addRunnerRoutes } from './routes/runners.ts';
 import { removeRunsOf } from './run-directory.ts';
+import { knownRunners, listRunners } from './runners.ts';
 import { Settlement } from './settle.ts';
+import { StopRequests } from './stop-requests.ts';
 import { Supervisor } from './supervise.ts';
 import { startSweepLoop } from './sweep-loop.ts';
 import { type PlannedWorktree, Workspaces } from './workspace.ts';
@@ -50,6 +63,9 @@ export interface AgentOptions {
   logger?: Logger;
   now?: () => number;
   monotonic?: () => number;
+  statfs?: (path: string) => DiskStats;
+  /** Told at each step of each start (dispatch.ts). */
+  onStep?: (step: DispatchStep, taskId: string) => void;
 }
 
 export interface RunningAgent extends AsyncDisposable {
@@ -64,13 +80,18 @@ export interface RunningAgent extends AsyncDisposable {
 /** Streams that end come back after about this long. */
 const RETRY_MS = 1000;
 
+/** How old the journal's word that this agent is awake may become. */
+const ALIVE_MS = 10_000;
+
 /**
  * Starts an agent. Rejects with `ConfigError`, `AlreadyRunningError`, `DatabaseError`, or what listening throws
  * (`EADDRINUSE`); whatever was begun is undone.
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { config, env = process.env, now = Date.now, monotonic = () => performance.now() } = options;
-  const { home } = config;
+  mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  // The kernel tells the files of a process by their true path, and a marker means the same whichever way was taken here.
+  const home = realpathSync(config.home);
   const logger = options.logger ?? createLogger('agent', config.logLevel);
   refuseOpenDoor('agent', config);
 
@@ -82,8 +103,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const journal = begun.adopt(new Journal({ path: join(home, 'agent.db'), now }), (open) => open.close());
 
   const attempts = new AttemptStore(journal.database);
-  const pool = new Pool(journal, config.slots);
-  const runners = config.runners;
+  const claimStore = new ClaimStore(journal.database);
+  const { statfs = statfsSync } = options;
+  const disk = new Disk({ path: home, lowDiskBytes: config.lowDiskBytes, logger, statfs, now, monotonic });
+  const pool = new Pool(journal, config.slots, disk);
+  const runners = knownRunners(config.runners);
   const { queueLimit, retentionMs, maxAttempts, retryDelayMs, sweepPage, killGraceMs } = config;
   const queue = new Queue({
     journal,
@@ -109,11 +133,27 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const { kept } = await workspaces.release(JSON.parse(workspace) as PlannedWorktree);
     if (kept !== undefined) logger.info({ taskId, kept }, 'the worktree is kept');
   };
+  const claims = new Claims({
+    journal,
+    attempts,
+    store: claimStore,
+    queue,
+    pool,
+    settlement,
+    leaseMs: config.leaseMs,
+    onFree: () => dispatcher.wake(),
+    now,
+  });
+  const line = new ClaimLine({ claims, nextDelayedAt: () => queue.nextDelayedAt(), logger, now });
+  begun.defer(journal.onCommit(() => line.wake()));
+  const look = new Look({ monotonic });
   const supervisor = new Supervisor({
     journal,
     attempts,
     settlement,
-    look: new Look({ monotonic }),
+    look,
+    claims,
+    externalIds: new ExternalIds(runners),
     home,
     sweepPage,
     killGraceMs,
@@ -136,11 +176,41 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     environment,
     prepareMs: config.prepareMs,
     logger,
+    onStep: options.onStep,
     now,
   });
-  pool.onChange(() => dispatcher.wake());
+  const stops = new StopRequests({
+    journal,
+    attempts,
+    settlement,
+    supervisor,
+    onFree: () => dispatcher.wake(),
+    now,
+  });
+  const reclaimer = new Reclaimer({
+    journal,
+    attempts,
+    leaseOf: (task) => claims.leaseOf(task),
+    stops,
+    page: sweepPage,
+    now,
+  });
+  pool.onChange(() => {
+    dispatcher.wake();
+    line.wake();
+  });
 
-  const metrics = createAgentMetrics({ journal, pool, supervisor, events: () => events, now });
+  const auditor = new Auditor({
+    journal,
+    attempts,
+    look,
+    home,
+    watchOf: (taskId) => supervisor.watchOf(taskId),
+    leaseOf: (task) => claims.leaseOf(task),
+    now,
+    monotonic,
+  });
+  const metrics = createAgentMetrics({ journal, pool, supervisor, events: () => events, auditor, now });
   const events: Events = new Events({
     journal,
     agentId: id,
@@ -149,7 +219,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     heartbeatMs: config.heartbeatMs,
     sweepMs: config.sweepMs,
     status: () => ({ sweptAt: supervisor.sweptAt, pool: pool.view }),
-    allActivity: () => activity.all(),
+    allActivity: () => [...activity.all(), ...claims.allHeard()],
     onDrop: (why, error) => {
       metrics.dropped.inc({ why });
       logger.warn({ why, err: error }, 'a reader of /events was dropped');
@@ -160,7 +230,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const activity: ActivityMonitor = new ActivityMonitor({
     journal,
     supervisor,
+    stops,
     outputLimitBytes: config.outputLimitBytes,
+    takeHeard: () => claims.takeHeard(),
     announce: (entries) => events.announceActivity(entries),
     logger,
     monotonic,
@@ -192,7 +264,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       isPublic: (path) => path === '/livez' || path === '/readyz',
     }),
   });
-  addTaskRoutes(app, { journal, queue, attempts, supervisor, onQueued: () => dispatcher.wake() });
+  addTaskRoutes(app, {
+    journal,
+    queue,
+    attempts,
+    claims,
+    stops,
+    supervisor,
+    onQueued: () => dispatcher.wake(),
+  });
+  addClaimRoutes(app, claims, line);
+  addReclaimRoutes(app, stops, reclaimer);
   const outputStreams = new Set<() => void>();
   const onStop = (listener: () => void) => {
     outputStreams.add(listener);
@@ -200,6 +282,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   };
   addOutputRoutes(app, { journal, attempts, home, onStop });
   addPoolRoutes(app, pool);
+  addAuditRoutes(app, auditor);
+  addRunnerRoutes(app, () => listRunners(config.runners, environment.PATH));
   addAgentRoutes(app, {
     events,
     metrics: metrics.registry,
@@ -210,6 +294,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   // Streams would hold the server open: they end before it is stopped.
   begun.defer(() => {
     events.stop(RETRY_MS);
+    line.stop();
     for (const end of outputStreams) end();
   });
   const tokenFile = join(home, 'agent.token');
@@ -219,13 +304,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   retention.start();
   // What ran before is judged before anything new starts; the agent answers meanwhile.
   const sweeps = startSweepLoop({
-    sweep: () => supervisor.sweep(),
+    sweep: (tick) => supervisor.sweep(tick),
     periodMs: config.sweepMs,
+    lastAliveAt: journal.lastAliveAt,
     onSwept: () => dispatcher.start(),
     afterwards: async () => {
-      if (!journal.healthy) await probeJournal(journal, logger);
+      pool.checkDisk();
+      if (!journal.healthy || now() - journal.aliveAt >= ALIVE_MS) await touchJournal(journal, logger);
     },
     logger,
+    now,
+    monotonic,
   });
   begun.defer(async () => {
     const swept = sweeps.stop();
@@ -249,12 +338,16 @@ export function runAgent(options: RunOptions = {}): Promise<number> {
   return runService({ name: 'agent', start: (config, env) => startAgent({ config, env }) }, options);
 }
 
-/** A journal that could not be written is tried again on each sweep; a write that succeeds makes it healthy. */
-async function probeJournal(journal: Journal, logger: Logger): Promise<void> {
+/**
+ * Writes nothing but that this agent is alive. A journal that could not be written becomes healthy again by it, and
+ * one that nobody has written to for a while knows until when leases were heard.
+ */
+async function touchJournal(journal: Journal, logger: Logger): Promise<void> {
+  const wasHealthy = journal.healthy;
   try {
     await journal.change(() => undefined);
-    logger.info('the journal can be written again');
+    if (!wasHealthy) logger.info('the journal can be written again');
   } catch (error) {
-    logger.error({ err: error }, 'the journal still cannot be written');
+    logger.error({ err: error }, 'the journal cannot be written');
   }
 }

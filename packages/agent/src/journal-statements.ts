@@ -39,6 +39,7 @@ export function prepareStatements(database: SqliteDatabase) {
     ),
     deleteTask: database.prepare('DELETE FROM tasks WHERE id = ?'),
     deleteAttempts: database.prepare('DELETE FROM attempts WHERE task_id = ?'),
+    deleteClaims: database.prepare('DELETE FROM claims WHERE task_id = ?'),
     deleteEvents: database.prepare('DELETE FROM events WHERE seq <= ?'),
   };
 }

@@ -111,6 +111,8 @@ export class Journal {
   readonly #statements;
   readonly #group: GroupCommit;
   readonly #tail: LogTail;
+  readonly #lastAliveAt: number | undefined;
+  #aliveAt = 0;
   readonly #listeners = new Set<(changed: ReadonlySet<string>) => void>();
   #epoch = '';
   #floor = 0;
@@ -125,6 +127,7 @@ export class Journal {
     this.#now = options.now ?? Date.now;
     this.database = openDatabase({ path: options.path, migrations: MIGRATIONS });
     this.#statements = prepareStatements(this.database);
+    this.#lastAliveAt = toNumber(this.getMeta('aliveAt'));
     this.#openLog(options.newEpoch ?? (() => randomBytes(8).toString('hex')));
     this.#state = this.#readState();
     this.#draft = this.#state;
@@ -144,7 +147,8 @@ export class Journal {
         this.#frames.length = this.#undo.frames;
       },
       onEnd: () => {
-        this.setMeta('aliveAt', String(this.#now()));
+        this.#aliveAt = this.#now();
+        this.setMeta('aliveAt', String(this.#aliveAt));
         options.beforeCommit?.();
       },
       onCommit: () => this.#publish(),
@@ -186,6 +190,14 @@ export class Journal {
   /** Inside a change: with what this group has made so far. */
   get pendingCounts(): Counts {
     return countsOf(this.#draft);
+  }
+  /** When the agent before this one wrote for the last time (ms), as found on opening; undefined in a new journal. */
+  get lastAliveAt(): number | undefined {
+    return this.#lastAliveAt;
+  }
+  /** When this agent last began a commit (ms), 0 before the first. */
+  get aliveAt(): number {
+    return this.#aliveAt;
   }
   /** False from a failed commit until the next that succeeds. */
   get healthy(): boolean {
@@ -312,6 +324,7 @@ export class Journal {
     for (const id of ids) {
       this.#statements.deleteTask.run(id);
       this.#statements.deleteAttempts.run(id);
+      this.#statements.deleteClaims.run(id);
     }
     this.#statements.deleteEvents.run(last.seq);
     this.setMeta('floor', String(last.seq));
@@ -466,6 +479,10 @@ export class Journal {
       if (rows.length < page) return state;
     }
   }
+}
+
+function toNumber(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
 }
 
 function copyState(state: State): State {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '@holdfast/shared';
 import { expect, test } from 'vitest';
-import { Launcher, LauncherLostError } from './launch.ts';
+import { type LastWord, Launcher, LauncherLostError } from './launch.ts';
 import { scanProcesses, signalProcess } from './process.ts';
 import { runDirectory } from './run-directory.ts';
 import { StartError } from './start-error.ts';
@@ -18,7 +18,7 @@ function makeLauncher(environment: Record<string, string> = { PATH: '/usr/bin:/b
     const run = runDirectory(home.path, TASK_ID, launches, 'abc');
     mkdirSync(run.path, { recursive: true });
     const { cwd = '/', env = {} } = options;
-    const exit = Promise.withResolvers<void>();
+    const exit = Promise.withResolvers<LastWord>();
     const request = { run, argv, cwd, env: { ...env, HOLDFAST_RUN: run.path } };
     const launched = await launcher.launch(request, exit.resolve);
     const others = () => scanProcesses().othersOf(run.path, launched.shim);
@@ -56,7 +56,7 @@ function launcherOf(shim: { pid: number; startTicks: string }) {
 test('a launch gives the identity that the shim records of itself, and tells its exit', async () => {
   await using launcher = makeLauncher();
   const one = await launcher.launch(['/bin/sh', '-c', 'echo hello; exit 7']);
-  await one.exited;
+  expect(await one.exited).toBe('exited');
   expect(one.output()).toBe('hello\n');
   expect(await one.run.readShim()).toEqual(one.shim);
   expect(one.run.readRecord()?.exitCode).toBe(7);
@@ -135,6 +135,7 @@ test('P7: the death of the launcher ends no attempt, and another one takes its p
   const one = await launcher.launch(['/bin/sleep', '600']);
   const first = launcherOf(one.shim);
   signalProcess(first, 'SIGKILL');
+  expect(await one.exited).toBe('unseen');
   await until('the launcher is gone', () => scanProcesses().shimOf(first) === undefined);
   // A launch that meets its end is not known to have started; the next one is another attempt.
   const other = await launcher.launch(['/bin/sleep', '600']).catch((error: unknown) => {

@@ -42,6 +42,12 @@ export class LauncherLostError extends Error {
   readonly code = 'launcher_lost';
 }
 
+/**
+ * What a launcher says last of a shim: `exited`, it was reaped; or `unseen`, the launcher is gone and nobody will
+ * tell of its exit, which may have been already.
+ */
+export type LastWord = 'exited' | 'unseen';
+
 interface Pending {
   resolve: (launched: Launched) => void;
   reject: (error: unknown) => void;
@@ -65,7 +71,7 @@ const SILENCE_MS = 10_000;
 export class Launcher {
   readonly #options: LauncherOptions;
   readonly #pending = new Map<number, Pending>();
-  readonly #exits = new Map<number, () => void>();
+  readonly #exits = new Map<number, (told: LastWord) => void>();
   #process: ChildProcess | undefined;
   #lastId = 0;
   #stopped = false;
@@ -78,10 +84,10 @@ export class Launcher {
 
   /**
    * Starts a shim in a run directory that exists. Rejects with a `StartError` if nothing was started, with
-   * `LauncherLostError` if that is not known. `onExit`: the shim was reaped; it is not called if the launcher dies
-   * before.
+   * `LauncherLostError` if that is not known. `onExit` is called once for a shim that was started, unless the agent
+   * stops before.
    */
-  async launch(request: LaunchRequest, onExit: () => void): Promise<Launched> {
+  async launch(request: LaunchRequest, onExit: (told: LastWord) => void): Promise<Launched> {
     const { run, argv, cwd, env } = request;
     if (this.#stopped) throw new LauncherLostError('the agent is stopping');
     const launcher = (this.#process ??= this.#start());
@@ -132,8 +138,9 @@ export class Launcher {
 
   #take(answer: Answer): void {
     if ('exited' in answer) {
-      this.#exits.get(answer.id)?.();
+      const onExit = this.#exits.get(answer.id);
       this.#exits.delete(answer.id);
+      onExit?.('exited');
       return;
     }
     const pending = this.#settle(answer.id);
@@ -176,10 +183,14 @@ export class Launcher {
     clearTimeout(this.#silence);
     if (!this.#stopped)
       this.#options.logger.warn({ err: cause }, 'the launcher ended; another one takes its place');
-    this.#exits.clear();
     for (const [id, { reject }] of this.#pending) {
       this.#pending.delete(id);
+      this.#exits.delete(id);
       reject(new LauncherLostError('the launcher ended', { cause }));
     }
+    const unseen = [...this.#exits.values()];
+    this.#exits.clear();
+    if (this.#stopped) return;
+    for (const onExit of unseen) onExit('unseen');
   }
 }

@@ -76,6 +76,15 @@ test('P4: the ticket is taken before the processes are looked at: who does not g
   expect(takenAtScan).toEqual([true]);
 });
 
+test('a look that is to change nothing takes no ticket, and sees the rest', async () => {
+  using opened = openRun();
+  opened.write('pid', shimLine);
+  const look = lookOver(() => [seen(4000), seen(4001, { parent: 4000 })]);
+  const { evidence } = await look.at(opened.watch, taskAs('starting'), { readOnly: true });
+  expect(evidence).toMatchObject({ ticket: 'shim', shimAlive: true, others: 1 });
+  expect(existsSync(join(opened.run.path, 'ticket'))).toBe(false);
+});
+
 test('P4: a shim that has the ticket is found by what it wrote of itself', async () => {
   using opened = openRun();
   opened.write('pid', shimLine);

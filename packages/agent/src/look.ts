@@ -52,10 +52,14 @@ export class Look {
     this.#monotonic = options.monotonic ?? (() => performance.now());
   }
 
-  /** What there is of the attempt that `watch` watches. A look that fails is part of the evidence. */
+  /**
+   * What there is of the attempt that `watch` watches. A look that fails is part of the evidence. `readOnly`: it
+   * changes nothing, so the launch ticket is not asked for and counts as the shim's.
+   */
   async at(
     watch: Watch,
     task: Task & { status: Extract<TaskStatus, 'starting' | 'running'> },
+    options: { readOnly?: boolean } = {},
   ): Promise<Sight> {
     const { stopRequested } = task;
     const nothing = { shim: undefined, shimStartedAt: undefined, others: [] };
@@ -72,10 +76,10 @@ export class Look {
     if (watch.dispatching) return { evidence, ...nothing };
     try {
       // The ticket before the processes: who does not get it finds the pid of the shim on disk.
-      const launched = watch.shim !== undefined || task.status === 'running';
+      const launched = options.readOnly === true || watch.shim !== undefined || task.status === 'running';
       const ticket = launched ? 'shim' : watch.run.takeTicket();
       const shim = evidence.sameBoot ? (watch.shim ?? (await watch.run.readShim())) : undefined;
-      const table = await this.#table();
+      const table = await this.processes();
       const alive = shim !== undefined && !watch.reaped && table.shimOf(shim) !== undefined;
       const others = table.othersOf(watch.run.path, shim);
       const record = watch.run.readRecord();
@@ -101,7 +105,8 @@ export class Look {
     for (const process of processes) signalProcess(process, signal);
   }
 
-  #table(): Promise<ProcessTable> {
+  /** Every process of this machine, looked at after this call. Rejects with `ProbeError` if that fails. */
+  processes(): Promise<ProcessTable> {
     this.#next ??= this.#scanSoon();
     return this.#next;
   }

@@ -1,6 +1,7 @@
 /** What `/metrics` says of the agent, read when it is asked for. */
 import { createMetrics, type SqliteDatabase, taskStatuses } from '@holdfast/shared';
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Auditor } from './audit.ts';
 import type { Events } from './events.ts';
 import type { Journal } from './journal.ts';
 import type { Pool } from './pool.ts';
@@ -11,6 +12,7 @@ export interface MetricsOptions {
   pool: Pool;
   supervisor: Supervisor;
   events: () => Events;
+  auditor: Pick<Auditor, 'counts'>;
   now: () => number;
 }
 
@@ -23,7 +25,7 @@ export interface AgentMetrics {
 export function createAgentMetrics(options: MetricsOptions): AgentMetrics {
   const registry = createMetrics('agent');
   const registers = [registry];
-  const { journal, pool, supervisor, events, now } = options;
+  const { journal, pool, supervisor, events, auditor, now } = options;
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name: `holdfast_agent_${name}`,
@@ -39,12 +41,35 @@ export function createAgentMetrics(options: MetricsOptions): AgentMetrics {
   gauge('slots', 'tasks that may run at a time', () => pool.view.slots);
   gauge('slots_used', 'tasks that are starting or running', () => pool.view.running);
   gauge('paused', '1 while no task is started', () => Number(pool.view.paused || pool.view.draining));
+  gauge('low_disk', '1 while the disk is nearly full and nothing is started', () =>
+    Number(pool.view.attention !== undefined),
+  );
   gauge('event_readers', 'connections to /events', () => events().readers);
   gauge(
     'sweep_age_seconds',
     'time since the last sweep over the live tasks',
     () => (now() - supervisor.sweptAt) / 1000,
   );
+  for (const [name, what] of [
+    ['ghosts', 'live rows that nothing works on'],
+    ['strays', 'living processes of this home that belong to no live row'],
+  ] as const) {
+    registry.registerMetric(
+      new Gauge({
+        name: `holdfast_agent_${name}`,
+        help: `${what}, as of the last audit`,
+        registers: [],
+        async collect() {
+          try {
+            this.set((await auditor.counts())[name]);
+          } catch {
+            // The processes could not be looked at: that is not 0, and no reason to tell no metric at all.
+            this.set(Number.NaN);
+          }
+        },
+      }),
+    );
+  }
   const tasks = new Gauge({
     name: 'holdfast_agent_tasks',
     help: 'tasks by status',

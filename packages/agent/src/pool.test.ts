@@ -1,3 +1,4 @@
+import type { Attention } from '@holdfast/shared';
 import { expect, test } from 'vitest';
 import { Pool } from './pool.ts';
 import { makeRunning, makeTask, openTestJournal } from './test-support.ts';
@@ -66,4 +67,40 @@ test('inside a change the free slots are those that this very commit leaves', as
     }
   });
   expect(seen).toEqual([1, 0]);
+});
+
+test('a disk without room starts nothing, says why, and leaves what runs alone', async () => {
+  using opened = openTestJournal();
+  let attention: Attention | undefined;
+  const pool = new Pool(opened.journal, 3, {
+    get attention() {
+      return attention;
+    },
+  });
+  const told: boolean[] = [];
+  pool.onChange(() => told.push(pool.mayStart));
+  await makeRunning(opened.journal);
+  pool.checkDisk();
+  expect([pool.mayStart, pool.free, pool.view.attention]).toEqual([true, 2, undefined]);
+  attention = { code: 'low_disk', message: 'little room', sinceAt: 1 };
+  expect([pool.mayStart, pool.free]).toEqual([false, 0]);
+  expect(pool.view).toMatchObject({ slots: 3, running: 1, paused: false, attention: [attention] });
+  pool.checkDisk();
+  pool.checkDisk();
+  attention = undefined;
+  pool.checkDisk();
+  expect(told).toEqual([false, true]);
+});
+
+test('a paused or draining pool may start nothing, whatever slots are free', async () => {
+  using opened = openTestJournal();
+  const pool = new Pool(opened.journal, 3);
+  for (const [mode, mayStart] of [
+    ['paused', false],
+    ['draining', false],
+    ['active', true],
+  ] as const) {
+    await pool.setMode(mode);
+    expect(pool.mayStart).toBe(mayStart);
+  }
 });

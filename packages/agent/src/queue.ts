@@ -14,6 +14,7 @@ import {
   type SqliteDatabase,
   type Submit,
   type Task,
+  type TaskClaim,
   taskIdTime,
   type TaskSpec,
   type TaskStatus,
@@ -58,7 +59,7 @@ export class Queue {
     this.#options = options;
     const { database } = options.journal;
     this.#next = database.prepare(
-      `SELECT id FROM tasks WHERE status = 'queued' AND queue = '${DEFAULT_QUEUE}'
+      `SELECT id FROM tasks WHERE status = 'queued' AND queue = @queue
          AND (not_before_at IS NULL OR not_before_at <= @now)
          AND (concurrency_key IS NULL OR NOT EXISTS (
            SELECT 1 FROM tasks AS busy WHERE busy.concurrency_key = tasks.concurrency_key
@@ -82,7 +83,10 @@ export class Queue {
       // In a named queue all of the spec is the worker's to interpret.
       const isOwn = (submit.queue ?? DEFAULT_QUEUE) === DEFAULT_QUEUE;
       if (isOwn && runner !== undefined && !runners.has(runner)) {
-        throw invalid('/spec/runner', `there is no runner "${runner}" on this agent; config.json names them`);
+        throw invalid(
+          '/spec/runner',
+          `there is no runner "${runner}" on this agent; \`holdfast runners\` lists them`,
+        );
       }
       this.#refuseIfFull();
       const task = newTask(submit, this.#options.agentId, now());
@@ -126,16 +130,21 @@ export class Queue {
     });
   }
 
+  /** Whether a task of this queue could be claimed now. */
+  hasNext(queue: string): boolean {
+    return this.#next.get({ queue, now: this.#options.now() }) !== undefined;
+  }
+
   /**
-   * Inside a change: claims the next task that can run, if any; its status is `starting` and its attempt one
-   * higher when this returns.
+   * Inside a change: claims the next task of a queue that can run, if any; its status is `starting` and its attempt
+   * one higher when this returns. `claim`: the worker that takes it; the agent itself takes those of `default`.
    */
-  claimNext(): TaskRecord | undefined {
+  claimNext(queue: string = DEFAULT_QUEUE, claim?: TaskClaim): TaskRecord | undefined {
     const { journal, now } = this.#options;
-    const row = this.#next.get({ now: now() }) as { id: string } | undefined;
+    const row = this.#next.get({ queue, now: now() }) as { id: string } | undefined;
     if (row === undefined) return undefined;
     const record = journal.record(row.id)!;
-    journal.append(record, { kind: 'claimed' });
+    journal.append(record, claim === undefined ? { kind: 'claimed' } : { kind: 'claimed', data: { claim } });
     return record;
   }
 
@@ -218,7 +227,7 @@ export function noSuchTask(id: string): ProblemError {
   return new ProblemError('no_such_task', `This agent holds no task ${id}.`);
 }
 
-function invalid(pointer: string, detail: string): ProblemError {
+export function invalid(pointer: string, detail: string): ProblemError {
   return new ProblemError('invalid', `${pointer} ${detail}`, { errors: [{ pointer, detail }] });
 }
 

@@ -19,6 +19,21 @@ const cases: Record<string, { evidence: Partial<Evidence>; decision: Decision }[
   'this instance is dispatching it': [
     { evidence: { status: 'starting', dispatching: true, lookFailed: 'EIO' }, decision: { do: 'leave' } },
   ],
+  'a claim whose lease lives': [
+    { evidence: { claim: { expired: false } }, decision: { do: 'leave' } },
+    // Its worker learns of the stop by its next heartbeat; what it says then still counts.
+    { evidence: { claim: { expired: false }, stopRequested: cancelAt(1) }, decision: { do: 'leave' } },
+  ],
+  'a claim whose lease ran out': [
+    {
+      evidence: { status: 'starting', claim: { expired: true } },
+      decision: { do: 'lost', reason: 'lease_expired' },
+    },
+    {
+      evidence: { claim: { expired: true }, stopRequested: cancelAt(1) },
+      decision: { do: 'endAsAsked', cause: 'cancel' },
+    },
+  ],
   'the look itself failed': [
     { evidence: { lookFailed: 'EIO' }, decision: { do: 'noVerdict', message: 'EIO' } },
     {

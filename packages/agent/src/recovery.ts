@@ -14,6 +14,8 @@ export interface Evidence {
   status: Extract<TaskStatus, 'starting' | 'running'>;
   /** This instance is dispatching it now, within its deadline. */
   dispatching: boolean;
+  /** A worker holds it over HTTP, and its processes are elsewhere: its lease is all that there is to look at. */
+  claim?: { expired: boolean };
   /** Why the look itself failed, if it did. Then nothing below is known. */
   lookFailed?: string;
   /** The exit record. `beforeStop`: it was written before this attempt was told to stop. */
@@ -54,6 +56,19 @@ export const recoveryTable: readonly Row[] = [
     name: 'this instance is dispatching it',
     fits: (e) => e.dispatching,
     decide: () => ({ do: 'leave' }),
+  },
+  {
+    name: 'a claim whose lease lives',
+    fits: (e) => e.claim?.expired === false,
+    decide: () => ({ do: 'leave' }),
+  },
+  {
+    name: 'a claim whose lease ran out',
+    fits: (e) => e.claim?.expired === true,
+    decide: (e) =>
+      e.stopRequested === undefined
+        ? { do: 'lost', reason: 'lease_expired' }
+        : { do: 'endAsAsked', cause: e.stopRequested.cause },
   },
   {
     name: 'the look itself failed',

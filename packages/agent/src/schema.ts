@@ -81,6 +81,30 @@ export const attempts = sqliteTable(
   (table) => [primaryKey({ columns: [table.taskId, table.attempt] })],
 );
 
+/** One row a claim: the attempt that a worker took over HTTP, and until when it may be silent. */
+export const claims = sqliteTable(
+  'claims',
+  {
+    taskId: text('task_id').notNull(),
+    attempt: integer('attempt').notNull(),
+    /** Chosen by the worker: the same id is the same claim. */
+    claimId: text('claim_id').notNull().unique(),
+    /** The fence: whoever shows it speaks for this attempt, and for no other. */
+    token: text('token').notNull().unique(),
+    worker: text('worker').notNull(),
+    leaseMs: integer('lease_ms').notNull(),
+    leaseExpiresAt: integer('lease_expires_at').notNull(),
+    lastHeartbeatAt: integer('last_heartbeat_at').notNull(),
+    progress: text('progress'),
+    /** The worker's last word (its kind and a hash of its content), once it was said: the same word may be repeated. */
+    lastWord: text('last_word'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.taskId, table.attempt] }),
+    index('claims_worker').on(table.worker),
+  ],
+);
+
 /** The log. `seq` is assigned by the journal, never by SQLite: rowids are reused or leave holes. */
 export const events = sqliteTable(
   'events',

@@ -31,6 +31,13 @@ export interface Ending extends FinalOutput {
   attempt: number;
 }
 
+/** What a worker may say last of an attempt that it has claimed. */
+export type WorkerWord =
+  | { kind: 'complete'; result?: unknown }
+  /** `retryable`: whether another attempt makes sense; what it does not say, the task's own `retry.on` does. */
+  | { kind: 'fail'; message: string; retryable?: boolean | undefined }
+  | { kind: 'release' };
+
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
 /** An exit code as an outcome. Above 128 a shell means a signal; the code is kept, the signal is a reading of it. */
@@ -63,40 +70,12 @@ export class Settlement {
   /** It was stopped, and every process is gone: what was asked decides. */
   asAsked(ending: Ending, cause: StopCause, exitCode: number | undefined): Promise<Task | undefined> {
     const exit = exitCode === undefined ? {} : outcomeOfExit(exitCode);
-    return this.#change(ending, (task) => {
-      const at = this.#options.now();
-      switch (cause) {
-        case 'cancel':
-          return this.#end(task, ending, 'cancelled', { ...exit, reason: 'cancelled_by_user' }, at);
-        case 'reclaim':
-          return this.#again(task, ending, { ...exit, reason: 'reclaimed' }, true, at);
-        case 'timeout':
-        case 'idle_timeout':
-        case 'output_limit':
-          return this.#end(
-            task,
-            ending,
-            'failed',
-            { ...exit, reason: cause, message: limitMessage(task.task, cause) },
-            at,
-          );
-        default:
-          return cause satisfies never;
-      }
-    });
+    return this.#change(ending, (task) => this.#asAsked(task, ending, cause, exit));
   }
 
   /** It was lost: another attempt while the budget has room and the task does not refuse one. */
-  lost(ending: Ending, reason: Reason, charged: boolean, message?: string): Promise<Task | undefined> {
-    const outcome: Outcome = message === undefined ? { reason } : { reason, message };
-    return this.#change(ending, (task) => {
-      const at = this.#options.now();
-      const wanted = task.task.spec.retry?.on;
-      if (charged && wanted !== undefined && !wanted.includes('lost')) {
-        return this.#end(task, ending, 'failed', outcome, at);
-      }
-      return this.#again(task, ending, outcome, charged, at);
-    });
+  lost(ending: Ending, reason: Reason, charged: boolean): Promise<Task | undefined> {
+    return this.#change(ending, (task) => this.#lost(task, ending, reason, charged));
   }
 
   /** It could not be started, and nothing of it is left: for good, or for a cause that may pass (P8). */
@@ -111,6 +90,79 @@ export class Settlement {
         ? this.#again(task, ending, outcome, true, at)
         : this.#end(task, ending, 'failed', outcome, at);
     });
+  }
+
+  // ── Inside a change: of a claim, whose live record the caller has just read ─────────────────────────────
+
+  /** Its worker said how it went. */
+  claimByWord(record: TaskRecord, word: WorkerWord): Task {
+    const ending = claimEnding(record);
+    const at = this.#options.now();
+    const isCancelled = record.task.stopRequested?.cause === 'cancel';
+    switch (word.kind) {
+      case 'complete': {
+        // The work is done, even if somebody has asked for it to be stopped meanwhile.
+        const result = word.result === undefined ? {} : { result: word.result };
+        return this.#end(record, ending, 'completed', { reason: 'worker_completed', ...result }, at);
+      }
+      case 'fail': {
+        const outcome: Outcome = { reason: 'worker_failed', message: word.message };
+        const retryable = word.retryable ?? record.task.spec.retry?.on?.includes('failed') === true;
+        if (retryable || isCancelled) return this.#again(record, ending, outcome, true, at);
+        return this.#end(record, ending, 'failed', outcome, at);
+      }
+      case 'release':
+        return this.#again(record, ending, { reason: 'released' }, false, at);
+      default:
+        return word satisfies never;
+    }
+  }
+
+  /** Its lease ran out. */
+  claimLost(record: TaskRecord): Task {
+    return this.#lost(record, claimEnding(record), 'lease_expired', true);
+  }
+
+  /** A stop was asked for and nobody is left who would tell how it went. */
+  claimAsAsked(record: TaskRecord, cause: StopCause): Task {
+    return this.#asAsked(record, claimEnding(record), cause, {});
+  }
+
+  // ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #asAsked(record: TaskRecord, ending: Ending, cause: StopCause, exit: Partial<Outcome>): Task {
+    const at = this.#options.now();
+    switch (cause) {
+      case 'cancel':
+        return this.#end(record, ending, 'cancelled', { ...exit, reason: 'cancelled_by_user' }, at);
+      case 'reclaim': {
+        const why = record.task.stopRequested?.message;
+        const outcome: Outcome = {
+          ...exit,
+          reason: 'reclaimed',
+          ...(why === undefined ? {} : { message: why }),
+        };
+        // A person decided it: that says nothing about how often the task may be lost.
+        return this.#again(record, ending, outcome, false, at);
+      }
+      case 'timeout':
+      case 'idle_timeout':
+      case 'output_limit': {
+        const message = limitMessage(record.task, cause);
+        return this.#end(record, ending, 'failed', { ...exit, reason: cause, message }, at);
+      }
+      default:
+        return cause satisfies never;
+    }
+  }
+
+  #lost(record: TaskRecord, ending: Ending, reason: Reason, charged: boolean): Task {
+    const at = this.#options.now();
+    const wanted = record.task.spec.retry?.on;
+    if (charged && wanted !== undefined && !wanted.includes('lost')) {
+      return this.#end(record, ending, 'failed', { reason }, at);
+    }
+    return this.#again(record, ending, { reason }, charged, at);
   }
 
   #change(ending: Ending, change: (record: TaskRecord) => Task): Promise<Task | undefined> {
@@ -162,6 +214,11 @@ export class Settlement {
     attempts.end({ taskId: task.id, attempt, endedAt, outcome, outputBytes: ending.outputBytes });
     return task;
   }
+}
+
+/** The output of a claim is its worker's: none of it is here. */
+function claimEnding({ task }: TaskRecord): Ending {
+  return { taskId: task.id, attempt: task.attempt, outputBytes: 0, lastOutputAt: undefined };
 }
 
 function outputOf(output: FinalOutput) {

@@ -30,8 +30,9 @@ code=0
 # From here on nothing may interrupt. The code is in the name of the file, so that a full disk cannot tear it.
 trap '' HUP INT QUIT ALRM TERM USR1 USR2 PIPE
 # Whatever the task left under this name, the record is written now: its time is that of the end.
+PATH=/bin:/usr/bin:/run/current-system/sw/bin
 until true >|"$0/exit.$code"; do
-  # Somebody removed the run: there is nobody left to tell.
-  [ -d "$0" ] || exit 125
-  PATH=/bin:/usr/bin:/run/current-system/sw/bin sleep 1
+  if [ -d "$0" ]; then sleep 1
+  # A task may have removed its own run directory. Where more is gone than that, there is nobody left to tell.
+  else mkdir -m 700 "$0" || exit 125; fi
 done

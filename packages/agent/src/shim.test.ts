@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SHIM } from './launch.ts';
 import { scanProcesses, signalProcess } from './process.ts';
@@ -156,11 +156,18 @@ for (const shell of shells) {
     expect(one.output()).toContain('missing');
   });
 
-  test(`${shell}: a run that was removed under a living task ends without a record`, async () => {
+  test(`${shell}: a task that removes its own run directory is recorded all the same`, async () => {
+    using home = makeFolder();
+    await using one = startShim(home.path, ['/bin/sh', '-c', 'rm -rf "$HOLDFAST_RUN"; exit 7'], { shell });
+    expect(await one.ended).toBe(0);
+    expect(one.run.readRecord()?.exitCode).toBe(7);
+  });
+
+  test(`${shell}: a task whose runs were all removed under it ends without a record`, async () => {
     using home = makeFolder();
     await using one = startShim(home.path, ['/bin/sh', '-c', 'echo ready; exec sleep 600'], { shell });
     await until('the command is ready', () => one.output() === 'ready\n');
-    rmSync(one.run.path, { recursive: true });
+    rmSync(dirname(one.run.path), { recursive: true });
     for (const process of one.others()) signalProcess(process, 'SIGKILL');
     expect(await one.ended).toBe(125);
     expect(existsSync(one.run.path)).toBe(false);

@@ -5,9 +5,10 @@ import type { Look, Sight } from './look.ts';
 import type { SeenProcess } from './process.ts';
 import { runDirectory } from './run-directory.ts';
 import { Settlement } from './settle.ts';
+import { StopRequests } from './stop-requests.ts';
 import { Supervisor } from './supervise.ts';
 import { until } from './test-kit.ts';
-import { makeRunning, makeTask, openTestJournal } from './test-support.ts';
+import { makeRunning, makeTask, noClaims, openTestJournal } from './test-support.ts';
 import type { Watch } from './watch.ts';
 
 /** What a test lets the look see of an attempt; `throws`: the look breaks off. */
@@ -76,6 +77,7 @@ function openSupervisor(options: { sweepPage?: number; killGraceMs?: number } = 
     attempts,
     settlement,
     look: look as Look,
+    claims: noClaims,
     home: opened.folder,
     sweepPage: options.sweepPage ?? 200,
     killGraceMs: options.killGraceMs ?? 1000,
@@ -88,6 +90,14 @@ function openSupervisor(options: { sweepPage?: number; killGraceMs?: number } = 
     now: Date.now,
     monotonic: () => monotonic,
   });
+  const stops = new StopRequests({
+    journal,
+    attempts,
+    settlement,
+    supervisor,
+    onFree: () => (freed += 1),
+    now: Date.now,
+  });
   const claim = (taskId: string) =>
     journal.change(() =>
       attempts.claim({ taskId, attempt: 1, launchId: 'abc', claimedAt: 1, bootId: 'boot' }),
@@ -95,6 +105,7 @@ function openSupervisor(options: { sweepPage?: number; killGraceMs?: number } = 
   return {
     journal,
     supervisor,
+    stops,
     seen,
     signals,
     released,
@@ -246,7 +257,7 @@ test('a cancel is on record before the first signal; TERM goes out once, KILL af
   await agent.supervisor.sweep();
   agent.seen.set(id, { processes: [child] });
   agent.signals.push({ pid: 0, signal: 'none' });
-  const task = await agent.supervisor.cancel(id);
+  const task = await agent.stops.cancel(id);
   expect(task.stopRequested).toMatchObject({ cause: 'cancel' });
   expect(agent.signals).toHaveLength(1);
   await until('the first signal', () => agent.signals.length === 2);
@@ -263,7 +274,7 @@ test('a command that begins while it is being stopped is told to end too', async
   await using agent = openSupervisor();
   const id = await agent.run();
   await agent.supervisor.sweep();
-  await agent.supervisor.cancel(id);
+  await agent.stops.cancel(id);
   await until('a look without a process', () => agent.supervisor.watchOf(id)!.stoppingSince !== undefined);
   expect(agent.signals).toEqual([]);
   agent.seen.set(id, { processes: [child] });
@@ -276,7 +287,7 @@ test('what survives SIGKILL keeps the task running and gets attention', async ()
   const id = await agent.run();
   await agent.supervisor.sweep();
   agent.seen.set(id, { processes: [{ ...child, state: 'D' }] });
-  await agent.supervisor.cancel(id);
+  await agent.stops.cancel(id);
   await until('the first signal', () => agent.signals.length > 0);
   agent.advance(60_000);
   await until('attention', () => agent.task(id).attention !== undefined);
@@ -298,19 +309,19 @@ test('failure mode 6: leftovers are stopped before the end is on record, unless 
 
 test('a cancel of a queued task ends it at once, a second one changes nothing, an unknown one is refused', async () => {
   await using agent = openSupervisor();
-  const { journal, supervisor } = agent;
+  const { journal, stops } = agent;
   const { id } = makeTask();
   await journal.change(() =>
     journal.appendSubmitted(makeTask({ id }), { env: undefined, submitHash: 'hash' }),
   );
-  expect((await supervisor.cancel(id)).status).toBe('cancelled');
+  expect((await stops.cancel(id)).status).toBe('cancelled');
   expect(agent.freed()).toBe(1);
   const { head } = journal;
-  await expect(supervisor.cancel(id)).rejects.toMatchObject({
+  await expect(stops.cancel(id)).rejects.toMatchObject({
     code: 'already_ended',
     options: { extra: { taskStatus: 'cancelled' } },
   });
-  await expect(supervisor.cancel(makeTask().id)).rejects.toMatchObject({ code: 'no_such_task' });
+  await expect(stops.cancel(makeTask().id)).rejects.toMatchObject({ code: 'no_such_task' });
   expect(journal.head).toBe(head);
 });
 
@@ -319,33 +330,33 @@ test('a cancel overrides a limit that was reached before; a limit never override
   const id = await agent.run();
   await agent.supervisor.sweep();
   const watch = agent.supervisor.watchOf(id)!;
-  await agent.supervisor.stopAtLimit(watch, 'timeout');
-  await agent.supervisor.stopAtLimit(watch, 'output_limit');
+  await agent.stops.stopAtLimit(watch, 'timeout');
+  await agent.stops.stopAtLimit(watch, 'output_limit');
   expect(agent.task(id).stopRequested!.cause).toBe('timeout');
-  await agent.supervisor.cancel(id);
-  await agent.supervisor.cancel(id);
-  await agent.supervisor.stopAtLimit(watch, 'timeout');
+  await agent.stops.cancel(id);
+  await agent.stops.cancel(id);
+  await agent.stops.stopAtLimit(watch, 'timeout');
   expect(agent.task(id).stopRequested!.cause).toBe('cancel');
   expect(agent.kinds(id).filter((kind) => kind === 'stopRequested')).toHaveLength(2);
 });
 
 test('a limit of an attempt that is over touches neither the queued task nor its next attempt', async () => {
   await using agent = openSupervisor();
-  const { journal, supervisor } = agent;
+  const { journal, stops, supervisor } = agent;
   const id = await agent.run();
   await supervisor.sweep();
   const watch = supervisor.watchOf(id)!;
   agent.seen.set(id, gone);
   await supervisor.sweep();
   expect(agent.task(id).status).toBe('queued');
-  await supervisor.stopAtLimit(watch, 'timeout');
+  await stops.stopAtLimit(watch, 'timeout');
   expect(agent.task(id).status).toBe('queued');
   await journal.change(() => {
     const record = journal.record(id)!;
     journal.append(record, { kind: 'claimed' });
     journal.append(record, { kind: 'started' });
   });
-  await supervisor.stopAtLimit(watch, 'timeout');
+  await stops.stopAtLimit(watch, 'timeout');
   expect(agent.task(id)).toMatchObject({ status: 'running', attempt: 2 });
   expect(agent.task(id).stopRequested).toBeUndefined();
 });
@@ -358,7 +369,7 @@ test('a cancel that comes while its attempt is being judged lost is not forgotte
   const { promise, resolve } = Promise.withResolvers<void>();
   agent.gate.open = promise;
   const sweeping = agent.supervisor.sweep();
-  const cancelled = agent.supervisor.cancel(id);
+  const cancelled = agent.stops.cancel(id);
   resolve();
   await Promise.all([sweeping, cancelled]);
   await until('its end', () => agent.task(id).endedAt !== undefined);
@@ -417,4 +428,38 @@ test('P3: a task that the journal refuses to end is ended by the next sweep', as
   agent.journal.database.pragma('query_only = OFF');
   await agent.supervisor.sweep();
   expect(agent.task(id).status).toBe('completed');
+});
+
+test('a reclaim stops the attempt and then queues it again, uncharged; only for that attempt, and once', async () => {
+  await using agent = openSupervisor();
+  const { journal, stops, supervisor } = agent;
+  const id = await agent.run();
+  await supervisor.sweep();
+  await expect(stops.reclaim(id, 2, 'it hangs')).rejects.toMatchObject({ code: 'attempt_changed' });
+  await expect(stops.reclaim(makeTask().id, 1, 'no')).rejects.toMatchObject({ code: 'no_such_task' });
+  expect(await stops.reclaim(id, 1, 'not stale', () => false)).toBeUndefined();
+  expect(agent.kinds(id)).not.toContain('stopRequested');
+  agent.seen.set(id, gone);
+  await stops.reclaim(id, 1, 'it hangs');
+  await until('it is queued', () => agent.task(id).status === 'queued');
+  expect(agent.task(id).outcome).toMatchObject({ reason: 'reclaimed', message: 'it hangs' });
+  expect(journal.record(id)).toMatchObject({ charged: 0, uncharged: 1 });
+  const events = agent.kinds(id);
+  expect(await stops.reclaim(id, 1, 'again')).toMatchObject({ status: 'queued' });
+  await journal.change(() => journal.append(journal.record(id)!, { kind: 'claimed' }));
+  expect(await stops.reclaim(id, 1, 'and again')).toMatchObject({ status: 'starting', attempt: 2 });
+  expect(agent.kinds(id)).toEqual([...events, 'claimed']);
+});
+
+test('what waits, has ended or is being stopped for another reason cannot be reclaimed', async () => {
+  await using agent = openSupervisor();
+  const { journal, stops } = agent;
+  const { id: waiting } = makeTask();
+  await journal.change(() =>
+    journal.appendSubmitted(makeTask({ id: waiting }), { env: undefined, submitHash: 'hash' }),
+  );
+  await expect(stops.reclaim(waiting, 0, 'no')).rejects.toMatchObject({ code: 'not_claimable' });
+  const id = await agent.run();
+  await agent.stops.cancel(id);
+  await expect(stops.reclaim(id, 1, 'no')).rejects.toMatchObject({ code: 'not_claimable' });
 });

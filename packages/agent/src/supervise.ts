@@ -9,21 +9,16 @@
  * One attempt whose examination throws never stops the others: it gets `attention`, and the next sweep tries
  * again.
  */
-import {
-  isTerminal,
-  type Logger,
-  messageOf,
-  ProblemError,
-  type StopCause,
-  type Task,
-} from '@holdfast/shared';
+import { isTerminal, type Logger, messageOf, type Task } from '@holdfast/shared';
 import type { AttemptRecord, AttemptStore, ShimIdentity } from './attempts.ts';
+import type { Claims } from './claims.ts';
+import type { ExternalIds } from './external-id.ts';
 import type { EventDraft, Journal } from './journal.ts';
 import type { Look, Sight } from './look.ts';
-import { noSuchTask } from './queue.ts';
 import { decide, type Decision, isMassDeath } from './recovery.ts';
 import { runDirectory } from './run-directory.ts';
 import type { Ending, Settlement } from './settle.ts';
+import type { SweepTick } from './sweep-loop.ts';
 import { Watch } from './watch.ts';
 
 export interface SupervisorOptions {
@@ -31,6 +26,10 @@ export interface SupervisorOptions {
   attempts: AttemptStore;
   settlement: Settlement;
   look: Look;
+  /** Judges the leases of tasks whose processes are elsewhere. */
+  claims: Pick<Claims, 'judge' | 'renewAfterSleep'>;
+  /** Finds the ids that runners tell in their output; without it only a task's own word counts. */
+  externalIds?: Pick<ExternalIds, 'find'>;
   home: string;
   sweepPage: number;
   killGraceMs: number;
@@ -50,9 +49,6 @@ const STOP_POLL_MS = 100;
 const UNKILLABLE_AFTER_MS = 5000;
 
 type AttentionCode = 'probe_failed' | 'recovery_failed' | 'unkillable' | 'output_lost';
-
-/** The limits of an attempt whose reaching ends it. */
-export type Limit = Extract<StopCause, 'timeout' | 'idle_timeout' | 'output_limit'>;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -80,6 +76,14 @@ export class Supervisor {
     return this.#watches.get(taskId);
   }
 
+  /** A task with its output as it was last measured: the events tell it at its end. */
+  withOutput(task: Task): Task {
+    const watch = this.#watches.get(task.id);
+    if (watch?.attempt !== task.attempt || watch.outputBytes === 0) return task;
+    const { outputBytes, lastOutputAt } = watch;
+    return { ...task, outputBytes, ...(lastOutputAt === undefined ? {} : { lastOutputAt }) };
+  }
+
   /** The dispatcher begins with an attempt: while `dispatching`, the table leaves it alone. */
   beginDispatch(attempt: AttemptRecord): Watch {
     const watch = this.#open(attempt);
@@ -94,49 +98,10 @@ export class Supervisor {
     this.#options.onFree();
   }
 
-  /**
-   * Puts a person's cancel on record and begins with it. It is committed before the first signal, so an agent that
-   * dies in between finds it and goes on. Problems: `no_such_task`, `already_ended` (with `taskStatus`).
-   */
-  async cancel(taskId: string): Promise<Task> {
-    const { journal, now, onFree } = this.#options;
-    const task = await journal.change(() => {
-      const record = journal.record(taskId);
-      if (record === undefined) throw noSuchTask(taskId);
-      const { status, stopRequested } = record.task;
-      if (isTerminal(status)) {
-        const detail = `The task has already ended: ${status}.`;
-        throw new ProblemError('already_ended', detail, { extra: { taskStatus: status } });
-      }
-      if (status === 'queued') {
-        const { outputBytes, lastOutputAt } = record.task;
-        const output = lastOutputAt === undefined ? { outputBytes } : { outputBytes, lastOutputAt };
-        const data = { outcome: { reason: 'cancelled_by_user' }, endedAt: now(), ...output } as const;
-        return journal.append(record, { kind: 'cancelled', reason: 'cancelled_by_user', data });
-      }
-      // It overrides what else was to follow the stop; a repeated one adds nothing.
-      if (stopRequested?.cause === 'cancel') return record.task;
-      return journal.append(record, { kind: 'stopRequested', data: { cause: 'cancel' } });
-    });
-    if (isTerminal(task.status)) onFree();
+  /** A stop of this attempt was put on record: whatever is under way for it ends, and the ladder begins. */
+  beginStop(taskId: string, attempt: number): void {
     const watch = this.#watches.get(taskId);
-    if (watch !== undefined) this.#beginStop(watch);
-    return task;
-  }
-
-  /** Stops an attempt that has reached a limit, unless it is over or being stopped already. */
-  async stopAtLimit(watch: Watch, cause: Limit): Promise<void> {
-    const { journal } = this.#options;
-    const task = await journal.change(() => {
-      const record = journal.record(watch.taskId);
-      if (record?.task.attempt !== watch.attempt || record.task.status !== 'running') return undefined;
-      if (record.task.stopRequested !== undefined) return undefined;
-      return journal.append(record, { kind: 'stopRequested', data: { cause } });
-    });
-    if (task !== undefined) this.#beginStop(watch);
-  }
-
-  #beginStop(watch: Watch): void {
+    if (watch?.attempt !== attempt) return;
     watch.abort.abort();
     this.examine(watch);
   }
@@ -156,8 +121,8 @@ export class Supervisor {
    * Judges every `starting` and `running` task of the journal, page by page, yielding between pages; at start
    * and on every tick alike. Asked for while one runs, it is that one.
    */
-  sweep(): Promise<void> {
-    this.#sweeping ??= this.#sweepPages().finally(() => {
+  sweep(tick: SweepTick = { at: this.#options.now() }): Promise<void> {
+    this.#sweeping ??= this.#sweepPages(tick).finally(() => {
       this.#sweeping = undefined;
     });
     return this.#sweeping;
@@ -170,8 +135,9 @@ export class Supervisor {
     await Promise.all(this.#examinations);
   }
 
-  async #sweepPages(): Promise<void> {
-    const { journal, sweepPage, now, logger } = this.#options;
+  async #sweepPages(tick: SweepTick): Promise<void> {
+    const { journal, claims, sweepPage, now, logger } = this.#options;
+    await claims.renewAfterSleep(tick);
     // Judged when all were looked at: many that vanish at once make the look suspect, not the tasks.
     const vanished: { watch: Watch; judged: Judged }[] = [];
     let looked = 0;
@@ -185,6 +151,9 @@ export class Supervisor {
         const watches = page
           .map(({ task }) => this.#watchForSweep(task))
           .filter((watch) => watch !== undefined);
+        // A task of a named queue is its worker's: it has no process here.
+        const claimed = page.filter(({ task }) => task.claim !== undefined);
+        await Promise.all(claimed.map(({ task }) => this.#judgeClaim(task, tick)));
         looked += watches.length;
         await Promise.all(
           watches.map(async (watch) => {
@@ -210,7 +179,6 @@ export class Supervisor {
 
   /** The watch of a live task, taken for this sweep; undefined if there is nothing to look at, or somebody looks already. */
   #watchForSweep(task: Task): Watch | undefined {
-    // A task of a named queue is its worker's: it has no process here.
     if (task.claim !== undefined) return undefined;
     try {
       const watch = this.#watchFor(task);
@@ -220,6 +188,16 @@ export class Supervisor {
     } catch (error) {
       this.#options.logger.error({ err: error, taskId: task.id }, 'an attempt could not be looked at');
       return undefined;
+    }
+  }
+
+  /** Never rejects. */
+  async #judgeClaim(task: Task, tick: SweepTick): Promise<void> {
+    try {
+      if (!this.#stopped) await this.#options.claims.judge(task, tick.at);
+    } catch (error) {
+      this.#options.logger.error({ err: error, taskId: task.id }, 'a claim could not be judged');
+      await this.#raise({ taskId: task.id, attempt: task.attempt }, 'recovery_failed', messageOf(error));
     }
   }
 
@@ -369,16 +347,19 @@ export class Supervisor {
   async #end(watch: Watch, task: Task, commit: (ending: Ending) => Promise<Task | undefined>): Promise<void> {
     const { attempts, release } = this.#options;
     const attempt = attempts.get(watch.taskId, watch.attempt);
-    await this.reportExternalId(watch, task);
+    await this.reportExternalId(watch, task, true);
     const output = watch.run.measureOutput();
     await commit({ taskId: watch.taskId, attempt: watch.attempt, ...output });
     this.forget(watch);
     if (attempt !== undefined) await release(attempt);
   }
 
-  /** A task may report the id that its runner gave the work (`$HOLDFAST_RUN/external-id`). */
-  async reportExternalId(watch: Watch, task: Task): Promise<void> {
-    const externalId = watch.run.readExternalId();
+  /**
+   * A task may report the id that its runner gave the work (`$HOLDFAST_RUN/external-id`), or its runner tells it in
+   * its output. `isOver`: nothing follows what is there.
+   */
+  async reportExternalId(watch: Watch, task: Task, isOver = false): Promise<void> {
+    const externalId = watch.run.readExternalId() ?? this.#options.externalIds?.find(watch.run, task, isOver);
     if (externalId === undefined || externalId === task.externalId) return;
     await this.#appendIfCurrent(watch, { kind: 'reported', data: { externalId } });
   }
@@ -390,7 +371,7 @@ export class Supervisor {
   }
 
   /** Says once that a person should look; `#clear` takes back what a later look can disprove. */
-  async #raise(watch: Watch, code: AttentionCode, message: string): Promise<void> {
+  async #raise(watch: AttemptName, code: AttentionCode, message: string): Promise<void> {
     const { journal, logger } = this.#options;
     try {
       if (journal.record(watch.taskId)?.task.attention?.some((entry) => entry.code === code) === true) return;
@@ -409,7 +390,7 @@ export class Supervisor {
     }
   }
 
-  #appendIfCurrent(watch: Watch, draft: EventDraft): Promise<Task | undefined> {
+  #appendIfCurrent(watch: AttemptName, draft: EventDraft): Promise<Task | undefined> {
     const { journal } = this.#options;
     return journal.change(() => {
       const record = journal.record(watch.taskId);
@@ -418,6 +399,8 @@ export class Supervisor {
     });
   }
 }
+
+type AttemptName = Pick<Watch, 'taskId' | 'attempt'>;
 
 /** What a look at an attempt led to; `over`: the task has ended or belongs to another attempt. */
 type Judged = { over: true } | { over: false; task: Task; sight: Sight; decision: Decision };

@@ -1,16 +1,22 @@
 import { createLogger } from '@holdfast/shared';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { startSweepLoop } from './sweep-loop.ts';
+import { startSweepLoop, type SweepTick } from './sweep-loop.ts';
 import { until } from './test-kit.ts';
 
-function openLoop(sweep: (number: number) => Promise<void>) {
+function openLoop(sweep: (number: number) => Promise<void>, lastAliveAt?: number) {
+  const ticks: SweepTick[] = [];
+  const clock = { at: 10_000, monotonic: 0 };
   const counts = { begun: 0, swept: 0, afterwards: 0 };
   const loop = startSweepLoop({
-    sweep: () => {
+    sweep: (tick) => {
+      ticks.push(tick);
       counts.begun += 1;
       return sweep(counts.begun);
     },
     periodMs: 5,
+    lastAliveAt,
+    now: () => clock.at,
+    monotonic: () => clock.monotonic,
     onSwept: () => (counts.swept += 1),
     afterwards: () => {
       counts.afterwards += 1;
@@ -18,7 +24,13 @@ function openLoop(sweep: (number: number) => Promise<void>) {
     },
     logger: createLogger('agent', 'silent'),
   });
-  return { counts, loop };
+  /** One period passes, `late` ms more on a clock. */
+  const tick = async (late: { at?: number; monotonic?: number } = {}) => {
+    clock.at += 5 + (late.at ?? 0);
+    clock.monotonic += 5 + (late.monotonic ?? 0);
+    await vi.advanceTimersByTimeAsync(5);
+  };
+  return { counts, loop, ticks, tick };
 }
 
 test('a sweep that fails is made up for by the next one', async () => {
@@ -43,4 +55,44 @@ test('sweeps do not overlap, and after a stop none begins and nothing is told', 
   await stopped;
   vi.advanceTimersByTime(100);
   expect(counts).toEqual({ begun: 1, swept: 0, afterwards: 0 });
+});
+
+test('failure mode 13: a tick that comes late on either clock, or a clock that was set back, tells since when nobody was awake', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { loop, ticks, tick } = openLoop(() => Promise.resolve(), 7000);
+  await tick();
+  await tick({ at: 10 });
+  await tick({ at: 11 });
+  await tick({ monotonic: 11 });
+  await tick({ at: -20 });
+  await tick();
+  await loop.stop();
+  // Fails without: the comparison of the wall clock, of the monotonic one, or of a clock set back, in `isLate`.
+  expect(ticks).toEqual([
+    { at: 10_000, asleepSince: 7000 },
+    { at: 10_005 },
+    { at: 10_020 },
+    { at: 10_036, asleepSince: 10_020 },
+    { at: 10_041, asleepSince: 10_036 },
+    { at: 10_026, asleepSince: 10_041 },
+    { at: 10_031 },
+  ]);
+});
+
+test('a sleep that was noticed during a sweep, or before one that failed, is told to the next', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { loop, ticks, tick } = openLoop((number) => gates[number - 1]?.promise ?? Promise.resolve());
+  await tick({ at: 100 });
+  await tick();
+  gates[0]!.resolve();
+  await tick();
+  expect(ticks.at(-1)).toEqual({ at: 10_115, asleepSince: 10_000 });
+  gates[1]!.reject(new Error('EIO'));
+  await tick();
+  await tick();
+  await loop.stop();
+  expect(ticks.slice(2)).toEqual([{ at: 10_120, asleepSince: 10_000 }, { at: 10_125 }]);
 });

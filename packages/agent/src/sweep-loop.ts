@@ -1,17 +1,34 @@
 /**
  * The sweep, again and again: at start and then in a steady rhythm. A sweep that fails is told and is made up for by
  * the next one; nothing that it throws ends the agent.
+ *
+ * The rhythm also tells when nobody was awake: a tick that comes more than two periods late on either clock means
+ * that this process did not run (the machine slept, or it was stopped), and so could not hear anybody. It is the
+ * ticks that are compared, not the sweeps: a sweep that takes long is no sleep.
  */
 import type { Logger } from '@holdfast/shared';
 
+/** One sweep's idea of the time. */
+export interface SweepTick {
+  /** When it began (ms since the epoch): what is judged by the clock in this sweep is judged by this. */
+  at: number;
+  /** Since when this agent, or the one before it, may not have been awake; absent if it was all along. */
+  asleepSince?: number;
+}
+
 export interface SweepLoopOptions {
-  sweep: () => Promise<void>;
+  sweep: (tick: SweepTick) => Promise<void>;
   periodMs: number;
+  /** When the agent before this one was last known to be awake, if there was one. */
+  lastAliveAt: number | undefined;
   /** After each sweep that was completed. */
   onSwept: () => void;
   /** After each sweep, whatever came of it. Never rejects. */
   afterwards: () => Promise<void>;
   logger: Logger;
+  now: () => number;
+  /** Monotonic, ms. */
+  monotonic: () => number;
 }
 
 export interface SweepLoop {
@@ -19,27 +36,45 @@ export interface SweepLoop {
   stop: () => Promise<void>;
 }
 
+const LATE_PERIODS = 2;
+
 export function startSweepLoop(options: SweepLoopOptions): SweepLoop {
-  const { sweep, periodMs, onSwept, afterwards, logger } = options;
+  const { sweep, periodMs, lastAliveAt, onSwept, afterwards, logger, now, monotonic } = options;
   let sweeping: Promise<void> | undefined;
   let stopped = false;
+  let last: { at: number; monotonic: number } | undefined;
+  // Kept until a sweep has begun with it.
+  let asleepSince = lastAliveAt;
 
-  const once = async () => {
+  const noteSleep = (since: number) => {
+    asleepSince = Math.min(asleepSince ?? since, since);
+  };
+  const once = async (tick: SweepTick) => {
     try {
-      await sweep();
+      await sweep(tick);
       if (!stopped) onSwept();
     } catch (error) {
+      if (tick.asleepSince !== undefined) noteSleep(tick.asleepSince);
       logger.error({ err: error }, 'a sweep failed; the next one tries again');
     }
     if (!stopped) await afterwards();
   };
-  const begin = () => {
-    sweeping ??= once().finally(() => {
+  const onTick = () => {
+    const tick = { at: now(), monotonic: monotonic() };
+    if (last !== undefined && isLate(last, tick, periodMs)) {
+      logger.warn({ ms: tick.at - last.at }, 'this process was not awake; leases get a full term');
+      noteSleep(last.at);
+    }
+    last = tick;
+    if (sweeping !== undefined) return;
+    const given: SweepTick = asleepSince === undefined ? { at: tick.at } : { at: tick.at, asleepSince };
+    asleepSince = undefined;
+    sweeping = once(given).finally(() => {
       sweeping = undefined;
     });
   };
-  const timer = setInterval(begin, periodMs);
-  begin();
+  const timer = setInterval(onTick, periodMs);
+  onTick();
   return {
     async stop() {
       stopped = true;
@@ -47,4 +82,14 @@ export function startSweepLoop(options: SweepLoopOptions): SweepLoop {
       await sweeping;
     },
   };
+}
+
+/** A clock that was set back says nothing about the time that passed: that counts as late too. */
+function isLate(
+  before: { at: number; monotonic: number },
+  tick: { at: number; monotonic: number },
+  periodMs: number,
+): boolean {
+  const most = periodMs * (1 + LATE_PERIODS);
+  return tick.at - before.at > most || tick.monotonic - before.monotonic > most || tick.at < before.at;
 }

@@ -65,3 +65,9 @@ export async function makeRunning(journal: Journal, more: Partial<Task> = {}): P
     return record;
   });
 }
+
+/** For tests of what is not claimed. */
+export const noClaims = {
+  judge: () => Promise.resolve(),
+  renewAfterSleep: () => Promise.resolve(),
+};

@@ -250,6 +250,57 @@ const stubborn: RunGit = (args, options) =>
     ? Promise.resolve({ code: 128, stdout: '', stderr: 'fatal: no' })
     : runGit(args, options);
 
+const halfMade = 'fatal: failed to read .git/worktrees/other/commondir: Success\n';
+
+test('a git that meets another one at work in the same repository is run once more', async () => {
+  const met = new Set<string>();
+  const run: RunGit = (args, options) => {
+    const at = args.indexOf('worktree');
+    const what = args[at + 1]!;
+    if (at === -1 || met.has(what)) return runGit(args, options);
+    met.add(what);
+    return Promise.resolve({ code: 128, stdout: '', stderr: halfMade });
+  };
+  using repo = makeRepo({ run });
+  const { planned } = await repo.make();
+  expect(await repo.workspaces.release(planned)).toEqual({});
+  expect([...met]).toEqual(['add', 'remove']);
+  expectNothingLeft(repo);
+});
+
+test('a repository that never answers otherwise is no reason to end a task, nor to remove what it may hold', async () => {
+  let broken = true;
+  const run: RunGit = (args, options) =>
+    broken && args.includes('worktree')
+      ? Promise.resolve({ code: 128, stdout: '', stderr: halfMade })
+      : runGit(args, options);
+  using repo = makeRepo({ run });
+  const error = await failure(repo.workspaces.prepare(repo.spec('main'), repo.plan('main'), never()));
+  expect(error).toMatchObject({ code: 'workspace_failed', passing: true });
+  broken = false;
+  const { planned } = await repo.make();
+  broken = true;
+  expect((await repo.workspaces.release(planned)).kept).toContain('could not be removed');
+  expect(existsSync(planned.path)).toBe(true);
+  broken = false;
+  expect(await repo.workspaces.release(planned)).toEqual({});
+  expectNothingLeft(repo);
+});
+
+test('what prepares a worktree carries the marker, and a daemon of its hook holds up nobody', async () => {
+  using repo = makeRepo();
+  const seen = join(repo.root, 'seen');
+  const hook = `#!/bin/sh\nsetsid sleep 600 &\necho "$! $HOLDFAST_RUN" > ${seen}\n`;
+  mkdirSync(join(repo.repo, '.git/hooks'), { recursive: true });
+  writeFileSync(join(repo.repo, '.git/hooks/post-checkout'), hook, { mode: 0o755 });
+  const planned = repo.plan('main');
+  const marker = { HOLDFAST_RUN: '/home/runs/one' };
+  await repo.workspaces.prepare(repo.spec('main'), planned, never(), marker);
+  const [daemon, run] = readFileSync(seen, 'utf8').trim().split(' ');
+  process.kill(Number(daemon), 'SIGKILL');
+  expect(run).toBe('/home/runs/one');
+});
+
 test('P8: a full disk may pass, a git that is missing will not', async () => {
   using repo = makeRepo({ run: full });
   const planned = repo.plan('main');

@@ -5,7 +5,7 @@
  * removed at the end unless it holds something that is nowhere else: uncommitted or untracked files, or commits
  * that no ref of the repository has. If that cannot be told, it is kept: nobody's work is removed on a guess.
  */
-import { existsSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -36,6 +36,14 @@ const IN_THE_MAKING = 'initializing';
 const MAY_PASS =
   /No space left|Resource temporarily unavailable|Cannot allocate memory|Too many open files|File exists/;
 
+/**
+ * Each git that has to do with worktrees reads what the repository keeps of all of them, and dies of one that another
+ * git is just making or removing (seen in one of forty calls of six at a time).
+ */
+const HALF_MADE = /failed to read \S*\/worktrees\/|Invalid path '\S*\/worktrees\//;
+/** Each time a new process of some milliseconds, while the other git needs less. */
+const MOST_TRIES = 10;
+
 export class Workspaces {
   readonly #home: string;
   readonly #env: NodeJS.ProcessEnv;
@@ -60,15 +68,19 @@ export class Workspaces {
   /**
    * Makes what was planned and returns the directory to start in. Rejects with a `StartError` (`workspace_failed`)
    * with nothing of it left; an abort is a cause that may pass.
+   *
+   * What git runs for it carries `marker`: if the agent dies meanwhile, git and its hooks are found as processes of
+   * the attempt and stopped before the next one begins.
    */
   async prepare(
     spec: PublicSpec,
     planned: PlannedWorktree | undefined,
     signal: AbortSignal,
+    marker: Readonly<Record<string, string>> = {},
   ): Promise<string> {
     if (planned === undefined) return existingDirectory(baseDirectory(spec));
     try {
-      await this.#add(planned, signal);
+      await this.#add(planned, signal, marker);
       return existingDirectory(spec.cwd === undefined ? planned.path : resolve(planned.path, spec.cwd));
     } catch (error) {
       await this.#undoAfter(error, planned);
@@ -84,7 +96,7 @@ export class Workspaces {
     const signal = AbortSignal.timeout(this.#cleanUpMs);
     if (existsSync(path) || (await this.#isRegistered(planned, signal))) {
       // Forced twice: what was cut off while it was made is still locked by git itself.
-      const removed = await this.#run(repo, ['worktree', 'remove', '--force', '--force', '--', path], signal);
+      const removed = await this.#worktree(repo, ['remove', '--force', '--force', '--', path], signal);
       if (removed.code !== 0 && (await this.#isRegistered(planned, signal))) {
         throw new Error(`git worktree remove ${path}: ${lastLine(removed)}`);
       }
@@ -105,7 +117,11 @@ export class Workspaces {
     }
   }
 
-  async #add(planned: PlannedWorktree, signal: AbortSignal): Promise<void> {
+  async #add(
+    planned: PlannedWorktree,
+    signal: AbortSignal,
+    marker: Readonly<Record<string, string>>,
+  ): Promise<void> {
     const { path, repo, ref } = planned;
     existingDirectory(repo);
     // git would read it as an option; no revision begins like this (gitrevisions(7)).
@@ -116,10 +132,11 @@ export class Workspaces {
     const commit = await this.#run(repo, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], signal);
     if (commit.code !== 0) throw failure(`${repo} has no commit "${ref}"`, commit);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const added = await this.#run(
+    const added = await this.#worktree(
       repo,
-      ['worktree', 'add', '--detach', '--', path, commit.stdout.trim()],
+      ['add', '--detach', '--', path, commit.stdout.trim()],
       signal,
+      marker,
     );
     if (added.code !== 0) throw failure(describe(planned), added);
   }
@@ -158,17 +175,37 @@ export class Workspaces {
     return result.stdout.trim();
   }
 
-  /** Whether the repository knows of the worktree; false if there is no such repository. */
+  /** Whether the repository knows of the worktree; false if there is no such repository. Throws if it does not say. */
   async #isRegistered(planned: PlannedWorktree, signal: AbortSignal): Promise<boolean> {
     if (!existsSync(planned.repo)) return false;
-    const { code, stdout } = await this.#run(planned.repo, ['worktree', 'list', '--porcelain'], signal);
-    return (
-      code === 0 && stdout.split('\n').some((line) => line.endsWith(planned.path.slice(this.#home.length)))
-    );
+    const listed = await this.#worktree(planned.repo, ['list', '--porcelain'], signal);
+    if (listed.code !== 0) {
+      if (listed.stderr.includes('not a git repository')) return false;
+      throw new Error(`git worktree list: ${lastLine(listed)}`);
+    }
+    return listed.stdout.split('\n').some((line) => line.endsWith(planned.path.slice(this.#home.length)));
   }
 
-  #run(directory: string, args: readonly string[], signal: AbortSignal): Promise<GitResult> {
-    return this.#git(['-C', directory, ...args], { env: this.#env, signal });
+  /** `git worktree`, once more if it met another one at work. */
+  async #worktree(
+    repo: string,
+    args: readonly string[],
+    signal: AbortSignal,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<GitResult> {
+    for (let tries = 1; ; tries += 1) {
+      const result = await this.#run(repo, ['worktree', ...args], signal, more);
+      if (result.code === 0 || tries === MOST_TRIES || !HALF_MADE.test(result.stderr)) return result;
+    }
+  }
+
+  #run(
+    directory: string,
+    args: readonly string[],
+    signal: AbortSignal,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<GitResult> {
+    return this.#git(['-C', directory, ...args], { env: { ...this.#env, ...more }, signal });
   }
 }
 
@@ -189,7 +226,11 @@ function expandTilde(path: string): string {
 
 function existingDirectory(path: string): string {
   try {
-    if (statSync(path).isDirectory()) return path;
+    if (statSync(path).isDirectory()) {
+      // One that may not be entered would be told as a failure of the command.
+      accessSync(path, constants.X_OK);
+      return path;
+    }
   } catch (error) {
     throw startErrorOf('workspace_failed', `the directory ${path} cannot be used`, error);
   }
@@ -204,7 +245,8 @@ function describe({ repo, ref }: PlannedWorktree): string {
 function failure(what: string, result: GitResult): StartError {
   const said = lastLine(result);
   const message = said === '' ? what : `${what}: ${said}`;
-  return new StartError('workspace_failed', message, { passing: MAY_PASS.test(result.stderr) });
+  const passing = MAY_PASS.test(result.stderr) || HALF_MADE.test(result.stderr);
+  return new StartError('workspace_failed', message, { passing });
 }
 
 function abortError(planned: PlannedWorktree, cause: unknown): StartError {

@@ -10,14 +10,18 @@ import {
   taskStatuses,
 } from '@holdfast/shared';
 import type { AttemptStore } from '../attempts.ts';
+import type { Claims } from '../claims.ts';
 import type { Journal } from '../journal.ts';
 import { listTasks, noSuchTask, type Queue } from '../queue.ts';
+import type { StopRequests } from '../stop-requests.ts';
 import type { Supervisor } from '../supervise.ts';
 
 export interface TaskRoutesOptions {
   journal: Journal;
   queue: Queue;
   attempts: AttemptStore;
+  claims: Claims;
+  stops: StopRequests;
   supervisor: Supervisor;
   /** A task was queued: the dispatcher looks. */
   onQueued: () => void;
@@ -140,7 +144,7 @@ const retry = createRoute({
 });
 
 export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): void {
-  const { journal, queue, attempts, supervisor, onQueued } = options;
+  const { journal, queue, attempts, claims, stops, supervisor, onQueued } = options;
 
   const taskOf = (id: string) => {
     const record = journal.record(id);
@@ -162,7 +166,10 @@ export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): voi
     return context.json(listTasks(journal.database, { ...query, labels: label }), 200, { etag });
   });
 
-  app.openapi(read, (context) => context.json(taskOf(context.req.valid('param').id), 200));
+  app.openapi(read, (context) => {
+    const task = taskOf(context.req.valid('param').id);
+    return context.json(claims.withLease(supervisor.withOutput(task)), 200);
+  });
 
   app.openapi(readEvents, (context) => {
     const { id } = taskOf(context.req.valid('param').id);
@@ -175,7 +182,7 @@ export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): voi
   });
 
   app.openapi(cancel, async (context) => {
-    const task = await supervisor.cancel(context.req.valid('param').id);
+    const task = await stops.cancel(context.req.valid('param').id);
     return context.json(task, 202);
   });
 

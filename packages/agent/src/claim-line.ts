@@ -1,0 +1,152 @@
+/**
+ * The line of workers that wait for a task (long poll): first come, first served, queue by queue.
+ *
+ * Waiting costs no query and no commit: the line looks only when something may have become claimable, and asks for
+ * a change only when something has. A worker that leaves is out of the line; should it leave while its grant is
+ * being committed, the grant stands, and the same `claimId` finds it again.
+ */
+import { type ClaimRequest, type Grant, type Logger, ProblemError } from '@holdfast/shared';
+import type { Claims } from './claims.ts';
+
+export interface ClaimLineOptions {
+  claims: Pick<Claims, 'isKnown' | 'isGrantable' | 'grant'>;
+  /** When the next delayed task becomes due (ms since the epoch), if one waits. */
+  nextDelayedAt: () => number | undefined;
+  logger: Logger;
+  now: () => number;
+}
+
+interface Waiter {
+  request: ClaimRequest;
+  /** Its time is over or its client is gone. */
+  left: boolean;
+  resolve: (grant: Grant | undefined) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Node cannot wait longer than this in one timer. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
+
+export class ClaimLine {
+  readonly #options: ClaimLineOptions;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  #serving: Promise<void> | undefined;
+  #again = false;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: ClaimLineOptions) {
+    this.#options = options;
+  }
+
+  /** How many wait. */
+  get length(): number {
+    let length = 0;
+    for (const waiters of this.#waiters.values()) length += waiters.size;
+    return length;
+  }
+
+  /**
+   * A grant as soon as there is one; `undefined` after `waitMs`, when `signal` is aborted, or when the agent stops.
+   * Rejects with the problem of the request, or with what the journal threw.
+   */
+  async take(request: ClaimRequest, signal?: AbortSignal): Promise<Grant | undefined> {
+    const { claims } = this.#options;
+    const { queue, waitMs = 0 } = request;
+    const isFirst = (this.#waiters.get(queue)?.size ?? 0) === 0;
+    // Whoever asks again for what it holds stands in no line.
+    if (claims.isKnown(request) || (isFirst && claims.isGrantable(queue))) {
+      const [answer] = await claims.grant([request]);
+      if (answer instanceof ProblemError) throw answer;
+      if (answer !== undefined) return answer;
+    }
+    if (waitMs === 0 || this.#stopped || signal?.aborted === true) return undefined;
+    const waiters = this.#waiters.get(queue) ?? new Set<Waiter>();
+    this.#waiters.set(queue, waiters);
+    const { promise, resolve, reject } = Promise.withResolvers<Grant | undefined>();
+    const waiter: Waiter = { request, left: false, resolve, reject };
+    waiters.add(waiter);
+    const leave = () => {
+      waiter.left = true;
+      // Who is being served now gets what comes of that.
+      if (waiters.delete(waiter)) resolve(undefined);
+    };
+    const timer = setTimeout(leave, waitMs);
+    signal?.addEventListener('abort', leave);
+    this.wake();
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', leave);
+    }
+  }
+
+  /** There may be a task to claim. */
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#serving !== undefined) {
+      this.#again = true;
+      return;
+    }
+    if (this.length === 0) return;
+    this.#serving = this.#serve().finally(() => {
+      this.#serving = undefined;
+      if (!this.#again) return;
+      this.#again = false;
+      this.wake();
+    });
+  }
+
+  /** Sends everyone away with nothing. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    for (const waiters of this.#waiters.values()) {
+      for (const { resolve } of waiters) resolve(undefined);
+      waiters.clear();
+    }
+  }
+
+  async #serve(): Promise<void> {
+    for (const [queue, waiters] of this.#waiters) {
+      if (waiters.size > 0 && this.#options.claims.isGrantable(queue)) await this.#serveAll(waiters);
+      if (waiters.size === 0) this.#waiters.delete(queue);
+    }
+    this.#planWake();
+  }
+
+  async #serveAll(waiters: Set<Waiter>): Promise<void> {
+    const { claims, logger } = this.#options;
+    const served = [...waiters];
+    // Out of the line meanwhile, so that nobody leaves with nothing while a task is being given to it.
+    waiters.clear();
+    try {
+      const answers = await claims.grant(served.map(({ request }) => request));
+      for (const [index, answer] of answers.entries()) {
+        const { resolve, reject } = served[index]!;
+        if (answer instanceof ProblemError) reject(answer);
+        else resolve(answer);
+      }
+      // In front of those who came meanwhile.
+      const behind = [...waiters];
+      waiters.clear();
+      for (const waiter of [...served.slice(answers.length), ...behind]) {
+        if (waiter.left || this.#stopped) waiter.resolve(undefined);
+        else waiters.add(waiter);
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'no claim could be granted');
+      for (const { reject } of served) reject(error);
+    }
+  }
+
+  #planWake(): void {
+    clearTimeout(this.#timer);
+    const at = this.length === 0 ? undefined : this.#options.nextDelayedAt();
+    if (at === undefined || this.#stopped) return;
+    const waitMs = Math.min(MOST_TIMER_MS, Math.max(1, at - this.#options.now()));
+    this.#timer = setTimeout(() => this.wake(), waitMs);
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,46 @@
+/** Reclaim: one attempt, or everything that is stale (PROTOCOL.md §3). */
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { ReclaimItemSchema, ReclaimSchema, ReclaimStaleSchema, TaskSchema } from '@holdfast/shared';
+import type { Reclaimer } from '../reclaim.ts';
+import type { StopRequests } from '../stop-requests.ts';
+import { json, problem, taskParams } from './tasks.ts';
+
+const reclaim = createRoute({
+  method: 'post',
+  path: '/tasks/{id}/reclaim',
+  summary: 'Give up an attempt for another one; harmless to repeat',
+  request: {
+    params: taskParams,
+    body: { required: true, content: { 'application/json': { schema: ReclaimSchema } } },
+  },
+  responses: {
+    202: json(TaskSchema, 'On record; the next attempt starts when every process of this one is gone'),
+    404: problem('no_such_task'),
+    409: problem('attempt_changed, not_claimable'),
+    422: problem('invalid'),
+  },
+});
+
+const reclaimStale = createRoute({
+  method: 'post',
+  path: '/reclaim',
+  summary: 'Reclaim every stale attempt; one that was verified alive is never stale',
+  request: { body: { required: false, content: { 'application/json': { schema: ReclaimStaleSchema } } } },
+  responses: {
+    200: json(z.object({ items: z.array(ReclaimItemSchema) }), 'What was found, and what came of it'),
+    422: problem('invalid'),
+  },
+});
+
+export function addReclaimRoutes(app: OpenAPIHono, stops: StopRequests, reclaimer: Reclaimer): void {
+  app.openapi(reclaim, async (context) => {
+    const { attempt, reason } = context.req.valid('json');
+    const task = await stops.reclaim(context.req.valid('param').id, attempt, reason);
+    // Without a condition it is never left undone.
+    return context.json(task!, 202);
+  });
+
+  app.openapi(reclaimStale, async (context) =>
+    context.json({ items: await reclaimer.reclaimStale(context.req.valid('json')) }, 200),
+  );
+}
