@@ -9,6 +9,7 @@ import type { ActivityEntry, Logger } from '@holdfast/shared';
 import type { Journal } from './journal.ts';
 import type { Limit, StopRequests } from './stop-requests.ts';
 import type { Supervisor } from './supervise.ts';
+import { outputOf } from './settle.ts';
 import type { Watch } from './watch.ts';
 
 export interface ActivityOptions {
@@ -43,7 +44,9 @@ export class ActivityMonitor {
 
   /** The state of every living attempt that has shown output. */
   all(): ActivityEntry[] {
-    return [...this.#options.supervisor.watches()].filter((watch) => watch.outputBytes > 0).map(entryOf);
+    return [...this.#options.supervisor.watches()]
+      .filter((watch) => watch.output.outputBytes > 0)
+      .map(entryOf);
   }
 
   async tick(): Promise<void> {
@@ -71,13 +74,14 @@ export class ActivityMonitor {
     const { journal, supervisor, stops, monotonic, outputLimitBytes } = this.#options;
     if (!watch.confirmed) return false;
     const { outputBytes, lastOutputAt } = watch.run.measureOutput();
-    const grew = outputBytes !== watch.outputBytes;
+    const before = watch.output.outputBytes;
+    const grew = outputBytes !== before;
     // The command only appends: somebody cut the log or took it away. It is said once; what follows is shown.
-    if (outputBytes < watch.outputBytes)
-      await supervisor.reportLostOutput(watch, watch.outputBytes, outputBytes);
-    watch.outputBytes = outputBytes;
-    watch.lastOutputAt = lastOutputAt;
-    if (grew) watch.quietSince = monotonic();
+    if (outputBytes < before) await supervisor.reportLostOutput(watch, before, outputBytes);
+    if (grew) {
+      watch.output = { outputBytes, lastOutputAt, lastLine: watch.run.readLastLine() };
+      watch.quietSince = monotonic();
+    }
     const task = journal.record(watch.taskId)?.task;
     if (task?.attempt !== watch.attempt || task.status !== 'running') return grew;
     await supervisor.reportExternalId(watch, task);
@@ -97,8 +101,6 @@ export class ActivityMonitor {
 }
 
 function entryOf(watch: Watch): ActivityEntry {
-  const { taskId: id, attempt, outputBytes, lastOutputAt } = watch;
-  return lastOutputAt === undefined
-    ? { id, attempt, outputBytes }
-    : { id, attempt, outputBytes, lastOutputAt };
+  const { taskId: id, attempt, output } = watch;
+  return { id, attempt, ...outputOf(output) };
 }

@@ -15,7 +15,7 @@ import type { Pool } from './pool.ts';
 import { bootIdentity } from './process.ts';
 import type { Queue } from './queue.ts';
 import { argvOf } from './runners.ts';
-import type { Settlement } from './settle.ts';
+import { noOutput, type Settlement } from './settle.ts';
 import { StartError } from './start-error.ts';
 import type { Supervisor } from './supervise.ts';
 import type { Watch } from './watch.ts';
@@ -266,7 +266,7 @@ export class Dispatcher {
     const left = await this.#undoWorktree(claimed);
     if (watch.abort.signal.aborted) return;
     await watch.run.remove();
-    const ending = { taskId: watch.taskId, attempt: watch.attempt, outputBytes: 0, lastOutputAt: undefined };
+    const ending = { taskId: watch.taskId, attempt: watch.attempt, ...noOutput };
     if (this.#halt.signal.aborted) {
       await settlement.lost(ending, 'dispatch_interrupted', false);
     } else {

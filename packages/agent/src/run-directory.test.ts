@@ -186,3 +186,24 @@ test('removing the runs of a task removes all of them and no other’s', async (
   expect(run.readRecord()).toBeUndefined();
   expect(other.readRecord()).toBeDefined();
 });
+
+test.each([
+  ['one\ntwo\n\n', 'two'],
+  ['10 %\r20 %\r\u001b[32m30 %\u001b[0m\r', '30 %'],
+  ['a\u0000b\tc  ', 'a b c'],
+  [`${'x'.repeat(5000)}\n${'é'.repeat(300)}`, 'é'.repeat(200)],
+  ['\n \n', undefined],
+])('of %j the last line that says something is told as plain text', async (text, line) => {
+  using home = makeFolder();
+  const run = await makeRun(home.path);
+  expect(run.readLastLine()).toBeUndefined();
+  writeFileSync(run.outputPath, text);
+  expect(run.readLastLine()).toBe(line);
+});
+
+test('a task that puts something else in the place of its log keeps nobody from reading on', async () => {
+  using home = makeFolder();
+  const run = await makeRun(home.path);
+  mkdirSync(run.outputPath);
+  expect(run.readLastLine()).toBeUndefined();
+});

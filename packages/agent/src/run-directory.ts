@@ -32,6 +32,7 @@ import {
 } from 'node:fs';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import type { ProcessIdentity } from './process.ts';
 import type { FinalOutput } from './settle.ts';
 import { errnoOf, isMissing } from './start-error.ts';
@@ -39,6 +40,8 @@ import { errnoOf, isMissing } from './start-error.ts';
 const MOST_EXTERNAL_ID = 512;
 /** UTF-8 takes up to four bytes for a character. */
 const MOST_EXTERNAL_ID_BYTES = MOST_EXTERNAL_ID * 4;
+const LAST_LINE_BYTES = 4096;
+const LAST_LINE_CHARACTERS = 200;
 const AGENT = 'agent';
 /** Watching is a hint: these say that it cannot be had here, or not now. */
 const CANNOT_WATCH = new Set([
@@ -51,8 +54,8 @@ const CANNOT_WATCH = new Set([
   'EACCES',
   'EPERM',
 ]);
-/** What a task can make of its own `external-id` so that it cannot be read: a fifo, a loop, a forbidden file. */
-const NO_EXTERNAL_ID = new Set(['ENOENT', 'ENOTDIR', 'ENXIO', 'ELOOP', 'EACCES', 'EPERM', 'EISDIR']);
+/** What a task can make of its own files so that they cannot be read: a fifo, a loop, a forbidden file. */
+const UNREADABLE = new Set(['ENOENT', 'ENOTDIR', 'ENXIO', 'ELOOP', 'EACCES', 'EPERM', 'EISDIR']);
 
 export interface ExitRecord {
   exitCode: number;
@@ -178,13 +181,35 @@ export class RunDirectory {
     }
   }
 
-  measureOutput(): FinalOutput {
+  /** Size and age of the log. */
+  measureOutput(): Pick<FinalOutput, 'outputBytes' | 'lastOutputAt'> {
     try {
       const { size, mtimeMs } = statSync(this.outputPath);
       return { outputBytes: size, lastOutputAt: size === 0 ? undefined : Math.floor(mtimeMs) };
     } catch (error) {
       if (isMissing(error)) return { outputBytes: 0, lastOutputAt: undefined };
       throw error;
+    }
+  }
+
+  /** The last line of the log that says something, as plain text; undefined if there is none within its last 4 KiB. */
+  readLastLine(): string | undefined {
+    let file;
+    try {
+      file = openSync(this.outputPath, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (UNREADABLE.has(errnoOf(error) ?? '')) return undefined;
+      throw error;
+    }
+    try {
+      const seen = fstatSync(file);
+      if (!seen.isFile()) return undefined;
+      const { size } = seen;
+      const buffer = Buffer.alloc(Math.min(size, LAST_LINE_BYTES));
+      const bytesRead = readSync(file, buffer, 0, buffer.length, size - buffer.length);
+      return lastLineOf(buffer.toString('utf8', 0, bytesRead));
+    } finally {
+      closeSync(file);
     }
   }
 
@@ -201,7 +226,7 @@ export class RunDirectory {
       // Not blocking: a fifo without a writer would never open.
       file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (error) {
-      if (NO_EXTERNAL_ID.has(errnoOf(error) ?? '')) return undefined;
+      if (UNREADABLE.has(errnoOf(error) ?? '')) return undefined;
       throw error;
     }
     try {
@@ -218,6 +243,16 @@ export class RunDirectory {
   remove(): Promise<void> {
     return rm(this.path, { recursive: true, force: true });
   }
+}
+
+function lastLineOf(text: string): string | undefined {
+  for (const line of text.split(/[\r\n]+/).toReversed()) {
+    const plain = stripVTControlCharacters(line)
+      .replaceAll(/\p{Cc}+/gu, ' ')
+      .trim();
+    if (plain !== '') return [...plain].slice(0, LAST_LINE_CHARACTERS).join('');
+  }
+  return undefined;
 }
 
 export function runDirectory(home: string, taskId: string, attempt: number, launchId: string): RunDirectory {

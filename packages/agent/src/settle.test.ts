@@ -21,7 +21,7 @@ async function run(journal: Journal, spec: Partial<Task['spec']> = {}) {
   await journal.change(() =>
     attempts.claim({ taskId: task.id, attempt: 1, launchId, claimedAt: 1, bootId: 'boot' }),
   );
-  const ending = { taskId: task.id, attempt: 1, outputBytes: 5, lastOutputAt: 7 };
+  const ending = { taskId: task.id, attempt: 1, outputBytes: 5, lastOutputAt: 7, lastLine: 'the end' };
   return { id: task.id, startedAt: task.startedAt!, ending };
 }
 
@@ -59,6 +59,7 @@ test.each<[number, TaskStatus]>([
       endedAt: startedAt + 9,
       outputBytes: 5,
       lastOutputAt: 7,
+      lastLine: 'the end',
       outcome: { exitCode },
     });
     expect(journal.head).toBe(head + 1);

@@ -24,7 +24,11 @@ export interface SettleOptions {
 export interface FinalOutput {
   outputBytes: number;
   lastOutputAt: number | undefined;
+  /** Its last line as plain text. */
+  lastLine: string | undefined;
 }
+
+export const noOutput: FinalOutput = { outputBytes: 0, lastOutputAt: undefined, lastLine: undefined };
 
 export interface Ending extends FinalOutput {
   taskId: string;
@@ -218,12 +222,17 @@ export class Settlement {
 
 /** The output of a claim is its worker's: none of it is here. */
 function claimEnding({ task }: TaskRecord): Ending {
-  return { taskId: task.id, attempt: task.attempt, outputBytes: 0, lastOutputAt: undefined };
+  return { taskId: task.id, attempt: task.attempt, ...noOutput };
 }
 
-function outputOf(output: FinalOutput) {
-  const { outputBytes, lastOutputAt } = output;
-  return lastOutputAt === undefined ? { outputBytes } : { outputBytes, lastOutputAt };
+/** Of an output what there is to say, as events and tasks carry it. */
+export function outputOf(output: FinalOutput | Pick<Task, 'outputBytes' | 'lastOutputAt' | 'lastLine'>) {
+  const { outputBytes, lastOutputAt, lastLine } = output;
+  return {
+    outputBytes,
+    ...(lastOutputAt === undefined ? {} : { lastOutputAt }),
+    ...(lastLine === undefined ? {} : { lastLine }),
+  };
 }
 
 function limitMessage(task: Task, cause: 'timeout' | 'idle_timeout' | 'output_limit'): string {

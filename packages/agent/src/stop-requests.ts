@@ -8,7 +8,7 @@ import { isTerminal, ProblemError, type StopCause, type Task } from '@holdfast/s
 import type { AttemptStore } from './attempts.ts';
 import type { Journal } from './journal.ts';
 import { noSuchTask } from './queue.ts';
-import type { Settlement } from './settle.ts';
+import { outputOf, type Settlement } from './settle.ts';
 import type { Supervisor } from './supervise.ts';
 
 /** The limits of an attempt whose reaching ends it. */
@@ -51,9 +51,11 @@ export class StopRequests {
         throw new ProblemError('already_ended', detail, { extra: { taskStatus: status } });
       }
       if (status === 'queued') {
-        const { outputBytes, lastOutputAt } = record.task;
-        const output = lastOutputAt === undefined ? { outputBytes } : { outputBytes, lastOutputAt };
-        const data = { outcome: { reason: 'cancelled_by_user' }, endedAt: now(), ...output } as const;
+        const data = {
+          outcome: { reason: 'cancelled_by_user' },
+          endedAt: now(),
+          ...outputOf(record.task),
+        } as const;
         return journal.append(record, { kind: 'cancelled', reason: 'cancelled_by_user', data });
       }
       // It overrides what else was to follow the stop; a repeated one adds nothing.

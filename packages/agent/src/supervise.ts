@@ -17,7 +17,7 @@ import type { EventDraft, Journal } from './journal.ts';
 import type { Look, Sight } from './look.ts';
 import { decide, type Decision, isMassDeath } from './recovery.ts';
 import { runDirectory } from './run-directory.ts';
-import type { Ending, Settlement } from './settle.ts';
+import { type Ending, outputOf, type Settlement } from './settle.ts';
 import type { SweepTick } from './sweep-loop.ts';
 import { Watch } from './watch.ts';
 
@@ -79,9 +79,8 @@ export class Supervisor {
   /** A task with its output as it was last measured: the events tell it at its end. */
   withOutput(task: Task): Task {
     const watch = this.#watches.get(task.id);
-    if (watch?.attempt !== task.attempt || watch.outputBytes === 0) return task;
-    const { outputBytes, lastOutputAt } = watch;
-    return { ...task, outputBytes, ...(lastOutputAt === undefined ? {} : { lastOutputAt }) };
+    if (watch?.attempt !== task.attempt || watch.output.outputBytes === 0) return task;
+    return { ...task, ...outputOf(watch.output) };
   }
 
   /** The dispatcher begins with an attempt: while `dispatching`, the table leaves it alone. */
@@ -348,7 +347,7 @@ export class Supervisor {
     const { attempts, release } = this.#options;
     const attempt = attempts.get(watch.taskId, watch.attempt);
     await this.reportExternalId(watch, task, true);
-    const output = watch.run.measureOutput();
+    const output = { ...watch.run.measureOutput(), lastLine: watch.run.readLastLine() };
     await commit({ taskId: watch.taskId, attempt: watch.attempt, ...output });
     this.forget(watch);
     if (attempt !== undefined) await release(attempt);

@@ -4,6 +4,7 @@
  */
 import type { ShimIdentity } from './attempts.ts';
 import type { RunDirectory } from './run-directory.ts';
+import { type FinalOutput, noOutput } from './settle.ts';
 
 export interface WatchOptions {
   taskId: string;
@@ -31,8 +32,8 @@ export class Watch {
   /** On the monotonic clock: when its time limit ends, and when output was last seen to grow. */
   deadlineAt: number | undefined;
   quietSince: number;
-  outputBytes = 0;
-  lastOutputAt: number | undefined;
+  /** As it was last measured. */
+  output: FinalOutput = noOutput;
   /** On the monotonic clock: since when it is being stopped, if it is. */
   stoppingSince: number | undefined;
   /** Some process of it was told to end. */

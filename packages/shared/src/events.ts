@@ -41,7 +41,11 @@ const envelope = {
   reason: z.enum(reasons).optional(),
 };
 const status = z.enum(taskStatuses);
-const outputFields = { outputBytes: z.number().int(), lastOutputAt: time.optional() };
+const outputFields = {
+  outputBytes: z.number().int(),
+  lastOutputAt: time.optional(),
+  lastLine: z.string().optional(),
+};
 const ended = z.object({ outcome: OutcomeSchema, endedAt: time, ...outputFields });
 
 /** A task of its own kind each, so that a reader's switch on `kind` sees exactly the data of that kind. */

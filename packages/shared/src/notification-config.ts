@@ -56,7 +56,9 @@ const AlertsSchema = z
   .min(1)
   .transform((kinds): AlertKind[] => [
     ...new Set(
-      kinds.flatMap((kind): AlertKind[] => (kind === 'ended' ? ['completed', 'failed', 'cancelled'] : [kind])),
+      kinds.flatMap((kind): AlertKind[] =>
+        kind === 'ended' ? ['completed', 'failed', 'cancelled'] : [kind],
+      ),
     ),
   ]);
 

@@ -86,6 +86,7 @@ export const ActivitySchema = z
         attempt: z.number().int(),
         outputBytes: z.number().int(),
         lastOutputAt: time.optional(),
+        lastLine: z.string().optional(),
         /** Of a claim: what its worker said with its last heartbeat, and how long that holds. */
         progress: z.unknown().optional(),
         leaseExpiresAt: time.optional(),

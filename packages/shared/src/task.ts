@@ -239,6 +239,8 @@ export const TaskSchema = z
     outcome: OutcomeSchema.optional(),
     outputBytes: z.number().int(),
     lastOutputAt: time.optional(),
+    /** The last line of its output, as plain text, at most 200 characters. */
+    lastLine: z.string().optional(),
     attention: z.array(AttentionSchema).optional(),
   })
   .openapi('Task');

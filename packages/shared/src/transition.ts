@@ -97,7 +97,15 @@ export function applyEvent(task: Task | undefined, event: TaskEvent): Task {
     case 'claimed':
       next.attempt = event.attempt;
       next.outputBytes = 0;
-      clear(next, ['startedAt', 'notBeforeAt', 'process', 'outcome', 'stopRequested', 'lastOutputAt']);
+      clear(next, [
+        'startedAt',
+        'notBeforeAt',
+        'process',
+        'outcome',
+        'stopRequested',
+        'lastOutputAt',
+        'lastLine',
+      ]);
       set(next, 'claim', event.data?.claim);
       break;
     case 'started':
@@ -116,6 +124,7 @@ export function applyEvent(task: Task | undefined, event: TaskEvent): Task {
       set(next, 'notBeforeAt', event.data.notBeforeAt);
       next.outputBytes = event.data.outputBytes;
       set(next, 'lastOutputAt', event.data.lastOutputAt);
+      set(next, 'lastLine', event.data.lastLine);
       break;
     case 'stopRequested':
       next.stopRequested = { cause: event.data.cause, at: event.at };
@@ -139,6 +148,7 @@ export function applyEvent(task: Task | undefined, event: TaskEvent): Task {
       next.endedAt = event.data.endedAt;
       next.outputBytes = event.data.outputBytes;
       set(next, 'lastOutputAt', event.data.lastOutputAt);
+      set(next, 'lastLine', event.data.lastLine);
       break;
     default:
       event satisfies never;
