@@ -1,10 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { applyEvent, formatCursor, LiveDigest, nextChain, type Task, type TaskEvent } from '@holdfast/shared';
+import {
+  COPY_MARK,
+  applyEvent,
+  formatCursor,
+  LiveDigest,
+  nextChain,
+  type Task,
+  type TaskEvent,
+} from '@holdfast/shared';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { COPY_MARK, Journal, type TaskRecord } from './journal.ts';
+import { Journal, type TaskRecord } from './journal.ts';
 import { makeRunning, makeTask, openTestJournal } from './test-support.ts';
 
 const extra = { env: undefined, submitHash: 'hash' };

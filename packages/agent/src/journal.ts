@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import {
   applyEvent,
+  COPY_MARK,
   DEFAULT_QUEUE,
   encodeText,
   type EventKind,
@@ -101,9 +102,6 @@ export interface LoggedEvent {
   chain: string;
   json: string;
 }
-
-/** Marks a copy of the journal as one (`holdfast backup`): opening it mints a new epoch. */
-export const COPY_MARK = 'isCopy';
 
 export class Journal {
   readonly database: SqliteDatabase;

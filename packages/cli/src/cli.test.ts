@@ -23,6 +23,19 @@ test('a mistyped option is a usage error that names the right one', async () => 
   expect(stderr).toContain('Did you mean --title?');
 });
 
+test('options of every level are suggested, of subcommands too', async () => {
+  for (const [argv, meant] of [
+    [['list', '--jsno'], '--json'],
+    [['watch', '--sesion', 's'], '--session'],
+    [['pool', 'drain', '--wiat'], '--wait'],
+    [['reclaim', '--stael'], '--stale'],
+    [['agents', 'add', 'http://x', '--tokenfile', 'f'], '--token-file'],
+  ] as const) {
+    const { code, stderr } = await run(argv);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`Did you mean ${meant}?`)]);
+  }
+});
+
 test('no command at all is a usage error, help that was asked for is not', async () => {
   expect((await run([])).code).toBe(2);
   const help = await run(['--help']);
@@ -195,7 +208,7 @@ test('what only the services need is not loaded to list tasks, nor by the help o
   `;
   const preload = `data:text/javascript,${encodeURIComponent(hook)}`;
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
-  for (const argv of [['list'], ['run', '--', 'true'], ['--help']]) {
+  for (const argv of [['list'], ['run', '--', 'true'], ['--help'], ['pool', 'status'], ['stats']]) {
     const { stderr } = await promisify(execFile)(process.execPath, ['--import', preload, main, ...argv], {
       env: { ...process.env, HOLDFAST_HOME: web.home },
     });

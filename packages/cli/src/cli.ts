@@ -5,55 +5,13 @@
  * happened and, where there is something to do, one saying what. A command's own module is loaded only if the command
  * line names it, so that none waits for what another needs.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { commandTable } from './command-table.ts';
 import { CliError, codeOf, textOf } from './cli-error.ts';
 import { exitCodes, signalExitCode } from './exit-codes.ts';
-import { type DefineCommand, Invocation } from './invocation.ts';
+import { Invocation } from './invocation.ts';
 import type { Io } from './io.ts';
-import { parseObject } from './json.ts';
-
-interface CommandEntry {
-  about: string;
-  load: () => Promise<DefineCommand>;
-}
-
-const commands: Record<string, CommandEntry> = {
-  up: {
-    about: 'start agent and web, print the dashboard’s link',
-    load: async () => (await import('./commands/up.ts')).defineUp,
-  },
-  agent: {
-    about: 'run the agent alone, in the foreground',
-    load: async () => (await import('./commands/service.ts')).defineService('agent'),
-  },
-  web: {
-    about: 'run web alone, in the foreground',
-    load: async () => (await import('./commands/service.ts')).defineService('web'),
-  },
-  run: { about: 'submit a task', load: async () => (await import('./commands/run.ts')).defineRun },
-  list: {
-    about: 'list tasks, newest first',
-    load: async () => (await import('./commands/list.ts')).defineList,
-  },
-  show: { about: 'show one task', load: async () => (await import('./commands/show.ts')).defineShow },
-  logs: {
-    about: 'print the output of a task',
-    load: async () => (await import('./commands/logs.ts')).defineLogs,
-  },
-  cancel: {
-    about: 'ask for tasks to be stopped',
-    load: async () => (await import('./commands/cancel.ts')).defineCancel,
-  },
-  retry: {
-    about: 'run ended tasks again, as new tasks',
-    load: async () => (await import('./commands/retry.ts')).defineRetry,
-  },
-  config: {
-    about: 'show the configuration',
-    load: async () => (await import('./commands/config.ts')).defineConfig,
-  },
-};
+import { VERSION } from './version.ts';
 
 /** Runs the command line in `io.argv`. Resolves to the exit code. */
 export async function runCli(io: Io): Promise<number> {
@@ -66,7 +24,7 @@ export async function runCli(io: Io): Promise<number> {
   const program = new Command('holdfast');
   const invocation = new Invocation(io, program);
   try {
-    await defineProgram(program, invocation);
+    await defineProgram(program, invocation, namedIn(io.argv));
     await program.parseAsync(io.argv, { from: 'user' });
     return invocation.exitCode;
   } catch (error) {
@@ -74,17 +32,26 @@ export async function runCli(io: Io): Promise<number> {
   }
 }
 
-async function defineProgram(program: Command, invocation: Invocation): Promise<void> {
+/** Commands that are not `named` have their line in the help, and nothing more. */
+async function defineProgram(
+  program: Command,
+  invocation: Invocation,
+  named: ReadonlySet<string>,
+): Promise<void> {
   const { io } = invocation;
   program
     .description('Runs tasks on one machine or many and shows the truth about them.')
-    .version(readVersion(), '--version', 'print the version')
+    .version(VERSION, '--version', 'print the version')
     .option('--home <dir>', 'where Holdfast keeps its files (HOLDFAST_HOME)')
     .option('--json', 'print JSON')
     .option('--no-color', 'no colours (NO_COLOR)')
     .option('--agent-url <url>', 'talk to this agent instead of web')
-    .option('--token-file <path>', 'with --agent-url: the file that holds its token')
+    .option(
+      '--token-file <path>',
+      'the file that holds an agent’s token: with --agent-url, and with agents add',
+    )
     .helpOption('-h, --help', 'print help')
+    .helpCommand(false)
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -96,15 +63,29 @@ async function defineProgram(program: Command, invocation: Invocation): Promise<
     })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong usage, 4 refused, 75 unknown; run --wait: the task’s own.',
+      `
+Tasks may be named by the beginning of their id. --json works with every command (holdfast help json).
+Exit codes: 0 done, 1 failed, 2 wrong usage, 4 refused, 75 unknown; run --wait: the task’s own (holdfast help exit-codes).
+
+Examples:
+  holdfast up
+  holdfast run --wait --follow -- make test
+  holdfast list --status running,unknown
+  holdfast doctor`,
     );
-  const named = namedIn(io.argv);
-  for (const [name, { about, load }] of Object.entries(commands)) {
-    const command = program.command(name).description(about).copyInheritedSettings(program);
-    command.showHelpAfterError(`  See: holdfast ${name} --help`);
-    if (named.has(name)) (await load())(command, invocation);
+  for (const [name, { about, group, load }] of Object.entries(commandTable)) {
+    const command = program.command(name).description(about).helpGroup(group).copyInheritedSettings(program);
+    command.helpCommand(false).showHelpAfterError(`  See: holdfast ${name} --help`);
+    if (named.has(name)) (await load(() => loadProgram(invocation)))(command, invocation);
   }
   program.showHelpAfterError('  See: holdfast --help');
+}
+
+/** The program with every command loaded: for whoever describes it. */
+async function loadProgram(invocation: Invocation): Promise<Command> {
+  const program = new Command('holdfast');
+  await defineProgram(program, invocation, new Set(Object.keys(commandTable)));
+  return program;
 }
 
 /** Words before `--`: one of them is the command. */
@@ -135,9 +116,4 @@ function concludeError(invocation: Invocation, error: unknown): number {
   }
   invocation.sayError(new CliError(textOf(error)));
   return exitCodes.failed;
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return String(parseObject(text)?.version);
 }

@@ -5,7 +5,7 @@
  * said no), or an `UnreachableError` (no usable answer: what became of the request is not known). The token goes to
  * the service's own address only: redirects are not followed. Nothing is tried again here.
  */
-import type { ShownAgent, ShownTask } from '@holdfast/shared';
+import type { AgentInfo, ShownAgent, ShownTask } from '@holdfast/shared';
 import { EventSource } from 'eventsource';
 import { CliError, codeOf, textOf } from './cli-error.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -119,7 +119,11 @@ export class Client {
   }
 
   /** `path` as PROTOCOL.md §3 names it, e.g. `/tasks/:id`: web's have the same names under `/api`. */
-  async call<T>(method: 'GET' | 'POST', path: string, options: CallOptions = {}): Promise<Answer<T>> {
+  async call<T>(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    options: CallOptions = {},
+  ): Promise<Answer<T>> {
     const answer = await this.#request(method, path, options);
     const text = await this.#body(answer.text());
     try {
@@ -137,8 +141,8 @@ export class Client {
     return (await this.call<SeenTask>('GET', `/tasks/${id}`, { signal })).value;
   }
 
-  async readTasks(query: URLSearchParams): Promise<TaskPage> {
-    return (await this.call<TaskPage>('GET', `/tasks?${query.toString()}`)).value;
+  async readTasks(query: URLSearchParams, signal?: AbortSignal): Promise<TaskPage> {
+    return (await this.call<TaskPage>('GET', `/tasks?${query.toString()}`, { signal })).value;
   }
 
   /** Every agent that web knows; of an agent, itself. */
@@ -146,6 +150,16 @@ export class Client {
     if (this.kind === 'web') return (await this.call<{ agents: SeenAgent[] }>('GET', '/state')).value.agents;
     const { agentId, name } = (await this.call<{ agentId: string; name: string }>('GET', '/agent')).value;
     return [{ id: agentId, name }];
+  }
+
+  /** Every agent as web shows it, by name. Web's alone. */
+  async readShownAgents(): Promise<ShownAgent[]> {
+    return (await this.call<{ items: ShownAgent[] }>('GET', '/agents')).value.items;
+  }
+
+  /** What an agent says of itself. An agent's alone. */
+  async readAgentInfo(): Promise<AgentInfo> {
+    return (await this.call<AgentInfo>('GET', '/agent')).value;
   }
 
   /** Where the stream of events stands now: a stream from this cursor misses nothing that comes after this call. */

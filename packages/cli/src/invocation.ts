@@ -9,7 +9,7 @@ import { Client } from './client.ts';
 import { readToken, readWebFile } from './find-services.ts';
 import { findHome } from './home.ts';
 import { type Io, writeTo } from './io.ts';
-import { canColor, type Paint, painter } from './render.ts';
+import { canColor, type Cell, type Column, type Paint, painter, renderTable } from './render.ts';
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -53,6 +53,12 @@ export class Invocation {
     return painter(canColor(this.io.stdout, this.io.env, this.options.color));
   }
 
+  /** Columns of standard output, if it is a terminal. */
+  get width(): number | undefined {
+    const { stdout } = this.io;
+    return stdout.isTTY === true ? stdout.columns : undefined;
+  }
+
   /** One line, or several, on standard output. */
   print(text: string): Promise<void> {
     return writeTo(this.io.stdout, `${text}\n`);
@@ -60,6 +66,11 @@ export class Invocation {
 
   printJson(value: unknown): Promise<void> {
     return this.print(JSON.stringify(value, undefined, 2));
+  }
+
+  /** Rows on standard output: fitted to a terminal, whole elsewhere. */
+  printTable(columns: readonly Column[], rows: readonly (readonly Cell[])[]): Promise<void> {
+    return this.print(renderTable({ columns, rows, paint: this.paint, width: this.width }));
   }
 
   /** One line on standard error: progress and remarks, never data. */
@@ -79,11 +90,7 @@ export class Invocation {
     const { fetch } = this.io;
     if (agentUrl === undefined) {
       if (tokenFile !== undefined) throw usageError('--token-file goes with --agent-url');
-      const token = this.#token(join(this.home, 'web.token'));
-      const web = readWebFile(this.home);
-      // No guess where it might be: the token would be shown to whoever listens there.
-      if (web === undefined) throw new CliError(`web does not run for ${this.home}`, { hint: START_HINT });
-      return new Client({ kind: 'web', url: web.url, token, fetch });
+      return this.#openWeb();
     }
     const url = URL.parse(agentUrl);
     if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
@@ -92,6 +99,21 @@ export class Invocation {
     const path = tokenFile === undefined ? join(this.home, 'agent.token') : resolve(this.io.cwd, tokenFile);
     const address = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
     return new Client({ kind: 'agent', url: address, token: this.#token(path), fetch });
+  }
+
+  /** Web of this home, for what is web's alone: `what` names it. */
+  openWebClient(what: string): Client {
+    if (this.options.agentUrl !== undefined)
+      throw usageError(`${what} is web’s: --agent-url, which goes round web, has none`);
+    return this.#openWeb();
+  }
+
+  #openWeb(): Client {
+    const token = this.#token(join(this.home, 'web.token'));
+    const web = readWebFile(this.home);
+    // No guess where it might be: the token would be shown to whoever listens there.
+    if (web === undefined) throw new CliError(`web does not run for ${this.home}`, { hint: START_HINT });
+    return new Client({ kind: 'web', url: web.url, token, fetch: this.io.fetch });
   }
 
   #token(path: string): string {

@@ -3,10 +3,12 @@
  * processes and the clock through an `Io` only, so that a test runs them whole and in its own process.
  */
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 /** A stream that may be a terminal. */
-export type Output = Writable & { isTTY?: boolean; columns?: number };
+export type Output = Writable & { isTTY?: boolean; columns?: number; rows?: number };
+
+export type Input = Readable & { isTTY?: boolean };
 
 export interface Timer {
   cancel: () => void;
@@ -22,6 +24,7 @@ export interface Io {
   env: NodeJS.ProcessEnv;
   cwd: string;
   platform: NodeJS.Platform;
+  stdin: Input;
   stdout: Output;
   stderr: Output;
   fetch: typeof globalThis.fetch;
@@ -36,6 +39,22 @@ export interface Io {
 
 const stopSignals: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
+const stopListeners = new Set<(signal: StopSignal) => void>();
+
+function tellStopListeners(signal: StopSignal): void {
+  for (const listener of stopListeners) listener(signal);
+}
+
+/** One listener of the process for all of ours: many waits at a time are no leak, and Node warns of many. */
+function onProcessStop(listener: (signal: StopSignal) => void): () => void {
+  if (stopListeners.size === 0) for (const signal of stopSignals) process.on(signal, tellStopListeners);
+  stopListeners.add(listener);
+  return () => {
+    stopListeners.delete(listener);
+    if (stopListeners.size === 0) for (const signal of stopSignals) process.off(signal, tellStopListeners);
+  };
+}
+
 /** The real thing. */
 export function processIo(): Io {
   return {
@@ -43,6 +62,10 @@ export function processIo(): Io {
     env: process.env,
     cwd: process.cwd(),
     platform: process.platform,
+    // A getter: whoever does not ask for it does not open it.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     fetch: globalThis.fetch,
@@ -53,12 +76,7 @@ export function processIo(): Io {
       const timer = setTimeout(run, delayMs);
       return { cancel: () => clearTimeout(timer) };
     },
-    onStopSignal: (listener) => {
-      for (const signal of stopSignals) process.on(signal, listener);
-      return () => {
-        for (const signal of stopSignals) process.off(signal, listener);
-      };
-    },
+    onStopSignal: onProcessStop,
   };
 }
 

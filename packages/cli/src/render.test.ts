@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { canColor, cutText, painter, renderTable, textWidth } from './render.ts';
+import { canColor, cutText, painter, renderTable, textWidth, wrapText } from './render.ts';
 
 const columns = [
   { head: 'ID' },
@@ -46,4 +46,11 @@ test('colours are for terminals that want them', () => {
   expect(canColor(terminal, { NO_COLOR: '' }, true)).toBe(true);
   expect(canColor(terminal, { TERM: 'dumb' }, true)).toBe(false);
   expect(canColor(terminal, {}, false)).toBe(false);
+});
+
+test('text is wrapped at spaces by the columns it takes, and a word is never broken', () => {
+  expect(wrapText('one two three', 7)).toEqual(['one two', 'three']);
+  expect(wrapText('漢字 漢字 ab', 7)).toEqual(['漢字', '漢字 ab']);
+  expect(wrapText('a much-longer-word b', 4)).toEqual(['a', 'much-longer-word', 'b']);
+  expect(wrapText('whole', Infinity)).toEqual(['whole']);
 });

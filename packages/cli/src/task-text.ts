@@ -37,10 +37,21 @@ const styles: Record<ShownStatus, Style> = {
 export function statusText(task: SeenTask, now: number): { text: string; style: Style } {
   const { status, knowledge } = task;
   if (knowledge?.state === 'stale') {
-    return { text: `◌ ${status}?  as of ${proofAge(knowledge.asOf, now)}${stopText(task)}`, style: 'yellow' };
+    return {
+      text: `◌ ${status}?  as of ${proofAge(knowledge.asOf, now)}${stopText(task)}${attentionText(task)}`,
+      style: 'yellow',
+    };
   }
   const was = status === 'unknown' && task.lastStatus !== undefined ? ` (was ${task.lastStatus})` : '';
-  return { text: `${shapes[status]} ${status}${was}${stopText(task)}`, style: styles[status] };
+  const attention = attentionText(task);
+  const text = `${shapes[status]} ${status}${was}${stopText(task)}${attention}`;
+  return { text, style: attention === '' ? styles[status] : 'yellow' };
+}
+
+/** What a person should see of a task that is alive: a silent worker, a process that cannot be looked at. */
+function attentionText({ attention = [], status }: SeenTask): string {
+  if (isEnded(status) || attention.length === 0) return '';
+  return `, ! ${plainText(attention.map((one) => one.code).join(', '))}`;
 }
 
 function proofAge(asOf: number, now: number): string {
@@ -50,7 +61,8 @@ function proofAge(asOf: number, now: number): string {
 function stopText(task: SeenTask): string {
   if (isEnded(task.status)) return '';
   if (task.stopRequested !== undefined) return ', stopping';
-  return task.pending?.some((one) => one.action === 'cancel') === true ? ', cancel pending' : '';
+  const pending = task.pending?.findLast((one) => one.action === 'cancel' || one.action === 'reclaim');
+  return pending === undefined ? '' : `, ${pending.action} pending`;
 }
 
 /** How long it has been running, up to the last proof if nobody vouches for more (`12:40+`). */
@@ -67,6 +79,7 @@ export function elapsedText(task: SeenTask, now: number): string {
 export function exitText(task: SeenTask): string {
   if (!isEnded(task.status) || task.status === 'cancelled' || task.outcome === undefined) return '';
   const { exitCode, signal, reason } = task.outcome;
+  if (reason === 'worker_completed') return '';
   if (reason !== 'exit' && reason !== 'signal') return reason;
   return signal ?? (exitCode === undefined ? reason : String(exitCode));
 }

@@ -9,10 +9,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
-import type { ShownTask } from '@holdfast/shared';
+import { Readable, Writable } from 'node:stream';
+import type { Pool, ShownAgent, ShownTask } from '@holdfast/shared';
 import { runCli } from './cli.ts';
-import type { Io, Output, StopSignal } from './io.ts';
+import { VERSION } from './version.ts';
+import type { Input, Io, Output, StopSignal } from './io.ts';
 
 const TOKEN = 'test-token-0123456789';
 export const NOW = Date.UTC(2026, 10, 21, 14, 0, 0);
@@ -45,6 +46,28 @@ export function makeTask(n: number, change: Partial<ShownTask> = {}): ShownTask 
   };
 }
 
+/** An agent as web shows it. */
+export function makeAgent(id: string, name: string, change: Partial<ShownAgent> = {}): ShownAgent {
+  return {
+    id,
+    name,
+    url: 'http://127.0.0.1:7401',
+    version: VERSION,
+    state: 'live',
+    asOf: NOW,
+    pool: makePool(),
+    lag: 0,
+    digestOk: true,
+    heartbeatMs: 5000,
+    reconnects: 0,
+    ...change,
+  };
+}
+
+export function makePool(change: Partial<Pool> = {}): Pool {
+  return { slots: 4, running: 1, queued: 2, paused: false, draining: false, ...change };
+}
+
 /** Ids that differ in their first digits. */
 export function taskId(n: number): string {
   return `${n.toString(16).padStart(8, '0')}-7c00-7000-8000-000000000001`;
@@ -57,6 +80,8 @@ interface SeenRequest {
   body: unknown;
 }
 
+type Scripted = (request: SeenRequest) => readonly [status: number, body: unknown];
+
 export interface FakeWeb extends AsyncDisposable {
   home: string;
   url: string;
@@ -64,6 +89,9 @@ export interface FakeWeb extends AsyncDisposable {
   /** Output by `<id>/<attempt>`. */
   output: Map<string, { text: string; isComplete: boolean }>;
   requests: SeenRequest[];
+  agents: ShownAgent[];
+  /** Answers by `<method> <path>` without `/api`, e.g. `POST /reclaim`: a body, or what makes status and body. */
+  answers: Map<string, Scripted>;
   /** Answers instead of the usual; undefined leaves a request to the usual. */
   intercept: (request: SeenRequest, response: ServerResponse) => boolean;
   /** Puts a task, and tells the feed. */
@@ -95,6 +123,8 @@ export async function startFakeWeb(): Promise<FakeWeb> {
     tasks: new Map(),
     output: new Map(),
     requests: [],
+    agents: [makeAgent('agent-1', 'laptop')],
+    answers: new Map(),
     intercept: () => false,
     put(task) {
       web.tasks.set(task.id, task);
@@ -151,15 +181,24 @@ function route(
 ): void {
   const { path, query } = request;
   // An agent has the same routes without the prefix.
-  const [, root, id = '', action] = path.replace(/^\/api/, '').split('/');
+  const bare = path.replace(/^\/api/, '');
+  const [, root, id = '', action] = bare.split('/');
+  const scripted = web.answers.get(`${request.method} ${bare}`);
+  if (scripted !== undefined) {
+    const [status, body] = scripted(request);
+    return answer(response, status, body);
+  }
   const task = web.tasks.get(id);
   if (root === 'state') {
     return answer(response, 200, {
-      agents: [{ id: 'agent-1', name: 'laptop' }],
-      counts: {},
+      agents: web.agents,
+      counts: countsOf([...web.tasks.values()]),
       cursor: 'e.1',
-      version: '0',
+      version: VERSION,
     });
+  }
+  if (root === 'agents' && id === '' && request.method === 'GET') {
+    return answer(response, 200, { items: web.agents, cursor: 'e.1' });
   }
   if (root === 'agent') {
     return answer(response, 200, { agentId: 'agent-1', name: 'laptop', epoch: 'e', head: 4, chain: 'c' });
@@ -191,6 +230,12 @@ function route(
   if (action === 'retry')
     return answer(response, 201, { ...task, ...Object(request.body), retryOf: id, status: 'queued' });
   return refuse(response, 404, 'no_such_route', 'There is no such route.');
+}
+
+function countsOf(tasks: ShownTask[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status } of tasks) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
 }
 
 function pageOf(all: ShownTask[], query: URLSearchParams): unknown {
@@ -255,23 +300,30 @@ export interface TerminalOptions {
   env?: NodeJS.ProcessEnv;
   /** Columns of standard output if it is a terminal. */
   columns?: number;
+  /** What a person types, if standard input is a terminal; else it is empty and none. */
+  typed?: string;
   change?: Partial<Io>;
 }
 
 export function openTerminal(options: TerminalOptions = {}): Terminal {
   const written = new EventEmitter().setMaxListeners(0);
-  const signals = new EventEmitter();
+  const signals = new EventEmitter().setMaxListeners(0);
   const out = collect(written);
   const err = collect(written);
   const stdout: Output = Object.assign(
     out.stream,
     options.columns === undefined ? {} : { isTTY: true, columns: options.columns },
   );
+  const stdin: Input = Object.assign(
+    Readable.from(options.typed === undefined ? [] : [Buffer.from(options.typed)]),
+    { isTTY: options.typed !== undefined },
+  );
   const io: Io = {
     argv: options.argv ?? [],
     env: { ...(options.home === undefined ? {} : { HOLDFAST_HOME: options.home }), ...options.env },
     cwd: '/work-dir',
     platform: 'linux',
+    stdin,
     stdout,
     stderr: err.stream,
     fetch: globalThis.fetch,

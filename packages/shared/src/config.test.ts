@@ -67,8 +67,11 @@ test('without anything given the defaults are those of the product', () => {
     outputLimitBytes: 256 * 1024 * 1024,
     allowedHost: [],
     runners: {},
+    notifications: { channels: {} },
   });
-  expect(Object.keys(config).toSorted()).toEqual([...Object.keys(settings), 'home', 'runners'].toSorted());
+  expect(Object.keys(config).toSorted()).toEqual(
+    [...Object.keys(settings), 'home', 'runners', 'notifications'].toSorted(),
+  );
   expect(Object.keys(sources).toSorted()).toEqual(Object.keys(config).toSorted());
 });
 

@@ -35,6 +35,9 @@ export class DatabaseError extends Error {
   }
 }
 
+/** The key in `meta` of a journal that marks a copy (`holdfast backup`): whoever opens it mints a new epoch. */
+export const COPY_MARK = 'isCopy';
+
 export interface OpenDatabaseOptions {
   /** A file path, or `:memory:`. */
   path: string;

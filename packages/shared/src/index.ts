@@ -149,7 +149,7 @@ export type { Config, LoadedConfig, Runner, SettingName, Source } from './config
 export { alertKinds, DEFAULT_ALERTS } from './notification-config.ts';
 export type { AlertKind, NotificationChannel, NotificationsConfig } from './notification-config.ts';
 export { Secret } from './secret.ts';
-export { DatabaseError, isStorageError, openDatabase } from './database.ts';
+export { COPY_MARK, DatabaseError, isStorageError, openDatabase } from './database.ts';
 export type { SqliteDatabase } from './database.ts';
 export { GroupCommit } from './group-commit.ts';
 export { encodeFrame, encodeText, EventStream, frameText, SSE_HEADERS } from './event-stream.ts';

@@ -212,6 +212,8 @@ export const StateSchema = z
     counts: CountsSchema,
     cursor: z.string(),
     version: z.string(),
+    /** Notification channels whose newest message was not delivered. */
+    failingChannels: z.array(z.string()).optional(),
   })
   .openapi('State');
 export type State = z.infer<typeof StateSchema>;

@@ -142,6 +142,19 @@ test('a reset, its history and what follows end up in the store, and the heartbe
   expect((await kit.store.events(taskId(1))).map(({ event }) => event.seq)).toEqual([1, 2, 3, 7]);
 });
 
+test('a marked copy of a journal, whose log goes on under a new epoch, is followed from its first event', async () => {
+  await using kit = new Kit();
+  const journal = new FakeJournal();
+  journal.submit(taskId(1));
+  const copy = journal.copy();
+  copy.epoch = '00000000000000bb';
+  copy.submit(taskId(2));
+  const ingest = await kit.open(copy);
+  await feed(ingest, [...wholeReset(copy), heartbeat(copy)]);
+  expect(kit.failure).toBeUndefined();
+  expect(kit.caughtUp).toEqual([copy.head]);
+});
+
 test('events that arrive in one turn are one transaction', async () => {
   await using kit = new Kit();
   const journal = new FakeJournal();

@@ -17,7 +17,6 @@
 import {
   ActivitySchema,
   ByeSchema,
-  firstChain,
   HeartbeatSchema,
   HelloSchema,
   isNewGeneration,
@@ -291,7 +290,8 @@ export class Ingest {
     // Web knew before it was told: without a cursor the agent cannot see that its journal is another one.
     const reason = sent === 'diverged' && !isNewGeneration(reset.reason) ? 'diverged' : reset.reason;
     const { floor, floorChain } = reset;
-    this.#received = { seq: floor, chain: floor === 0 ? firstChain(this.#hello.epoch) : floorChain };
+    // Not of its epoch, even where the log begins at 1: a copy of a journal keeps its chain under a new epoch.
+    this.#received = { seq: floor, chain: floorChain };
     this.#snapshotSeq = end.seq;
     this.#from = floor;
     this.#awaited = undefined;
@@ -300,7 +300,7 @@ export class Ingest {
       reason,
       epoch: this.#hello.epoch,
       floor,
-      floorChain: this.#received.chain,
+      floorChain,
       seq: end.seq,
       chain: end.chain,
       tasks: tasksOf(frames),

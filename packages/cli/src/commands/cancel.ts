@@ -10,14 +10,26 @@ import type { Invocation } from '../invocation.ts';
 import { endText } from '../task-text.ts';
 
 export function defineCancel(command: Command, invocation: Invocation): void {
-  command.argument('<ids...>', 'the tasks’ ids, or the beginnings of them').action((refs: string[]) =>
-    actOnEach(invocation, {
-      refs,
-      act: async (client, id) =>
-        (await client.call<SeenTask>('POST', `/tasks/${id}/cancel`, { body: {} })).value,
-      describe: describeCancel,
-    }),
-  );
+  command
+    .argument('<ids...>', 'the tasks’ ids, or the beginnings of them')
+    .addHelpText(
+      'after',
+      `
+All processes of a task are asked to end, and killed if they have not after the grace (HOLDFAST_KILL_GRACE_MS). The task
+is cancelled when all of them are gone, and not before. If its agent is out of sight, the request waits for it.
+
+Examples:
+  holdfast cancel 0199aa3c
+  holdfast list --session nightly --status running --json | jq -r '.[].id' | xargs holdfast cancel`,
+    )
+    .action((refs: string[]) =>
+      actOnEach(invocation, {
+        refs,
+        act: async (client, id) =>
+          (await client.call<SeenTask>('POST', `/tasks/${id}/cancel`, { body: {} })).value,
+        describe: describeCancel,
+      }),
+    );
 }
 
 function describeCancel(task: SeenTask): string {

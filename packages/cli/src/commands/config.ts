@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { flagOf, loadConfig, settings } from '@holdfast/shared';
 import type { Invocation } from '../invocation.ts';
-import { renderTable } from '../render.ts';
 import { addSettingOptions, settingFlags, settingNames } from '../setting-options.ts';
 
 const columns = [{ head: 'SETTING' }, { head: 'VALUE' }, { head: 'FROM' }, { head: 'VARIABLE' }];
@@ -10,6 +9,16 @@ const columns = [{ head: 'SETTING' }, { head: 'VALUE' }, { head: 'FROM' }, { hea
 export function defineConfig(command: Command, invocation: Invocation): void {
   const show = command.command('show').description('print each setting, its value and where it came from');
   addSettingOptions(show);
+  show.addHelpText(
+    'after',
+    `
+Flags go over the environment (HOLDFAST_…), that over config.json in the home, that over the defaults.
+
+Examples:
+  holdfast config show
+  holdfast config show --slots 8
+  HOLDFAST_HOME=/srv/holdfast holdfast config show --json`,
+  );
   show.action(() => {
     const { config, sources } = loadConfig({ flags: settingFlags(show), env: invocation.io.env });
     const { home, runners, ...values } = config;
@@ -25,19 +34,14 @@ export function defineConfig(command: Command, invocation: Invocation): void {
       { name: 'runners', value: runners, source: sources.runners },
     ];
     if (invocation.isJson) return invocation.printJson(entries);
-    const { stdout } = invocation.io;
-    return invocation.print(
-      renderTable({
-        columns,
-        rows: entries.map(({ name, value, source, env }) => [
-          name,
-          valueText(value),
-          source,
-          env ?? 'in config.json only',
-        ]),
-        paint: invocation.paint,
-        width: stdout.isTTY === true ? stdout.columns : undefined,
-      }),
+    return invocation.printTable(
+      columns,
+      entries.map(({ name, value, source, env }) => [
+        name,
+        valueText(value),
+        source,
+        env ?? 'in config.json only',
+      ]),
     );
   });
 }

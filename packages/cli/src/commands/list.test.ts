@@ -33,6 +33,11 @@ test('a row that nobody vouches for is marked, with the age of its proof, and it
     }),
     makeTask(3, { ...started, status: 'failed', endedAt: NOW, outcome: { reason: 'exit', exitCode: 3 } }),
     makeTask(4, { ...started, status: 'running', stopRequested: { cause: 'cancel', at: NOW } }),
+    makeTask(6, {
+      ...started,
+      status: 'running',
+      attention: [{ code: 'claim_silent', message: 'worker ci-7 is silent', sinceAt: NOW }],
+    }),
     makeTask(5, {
       ...started,
       status: 'running',
@@ -46,7 +51,8 @@ test('a row that nobody vouches for is marked, with the age of its proof, and it
   expect(lines[2]).toMatch(/\? unknown \(was running\) {2,}1 min +0:20\+/);
   expect(lines[3]).toMatch(/✗ failed {2,}1 min +1:00 +3/);
   expect(lines[4]).toContain('● running, stopping');
-  expect(lines[5]).toContain('● running, cancel pending');
+  expect(lines[5]).toContain('● running, ! claim_silent');
+  expect(lines[6]).toContain('● running, cancel pending');
 });
 
 test('on a terminal a list fits its width, ids are as short as they can be told apart, and more is announced', async () => {

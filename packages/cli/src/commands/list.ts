@@ -7,7 +7,7 @@ import { shownStatuses } from '@holdfast/shared/status';
 import { usageError } from '../cli-error.ts';
 import type { Client, SeenAgent, SeenTask, TaskPage } from '../client.ts';
 import type { Invocation } from '../invocation.ts';
-import { type Cell, type Column, renderTable } from '../render.ts';
+import type { Cell, Column } from '../render.ts';
 import { shortIds } from '../task-ref.ts';
 import { elapsedText, exitText, statusText, taskName } from '../task-text.ts';
 import { ageText, parseWhole, plainText } from '../words.ts';
@@ -39,6 +39,17 @@ export function defineList(command: Command, invocation: Invocation): void {
     .option('--label <key=value>', 'with this label (key alone: of any value); may be repeated', collect)
     .option('--limit <n>', 'at most so many', '50')
     .option('--all', 'without a limit')
+    .addHelpText(
+      'after',
+      `
+A status that nobody vouches for is shown as ◌ running?, with the age of the last proof; ? unknown is a status that web
+itself no longer believes. Nothing in the list is older than it says.
+
+Examples:
+  holdfast list --status running,unknown
+  holdfast list --session nightly --label branch=main --all
+  holdfast list --json | jq -r '.[] | select(.status == "failed") | .id'`,
+    )
     .action(async (options: ListOptions) => {
       const limit = options.all === true ? MOST : parseWhole(options.limit, '--limit', 1, MOST);
       const query = listQuery(invocation, options);
@@ -90,7 +101,7 @@ async function readTasks(client: Client, query: URLSearchParams, limit: number):
 
 const columns: readonly Column[] = [
   { head: 'ID' },
-  { head: 'STATUS' },
+  { head: 'STATUS', least: 12 },
   { head: 'AGE', align: 'right' },
   { head: 'TOOK', align: 'right' },
   { head: 'EXIT', align: 'right' },
@@ -105,7 +116,6 @@ async function printTasks(
   agents: readonly SeenAgent[],
   options: ListOptions,
 ): Promise<void> {
-  const { stdout } = invocation.io;
   const { items } = page;
   if (items.length === 0) {
     const isFiltered = Object.keys(options).some((name) => name !== 'limit' && name !== 'all');
@@ -114,7 +124,7 @@ async function printTasks(
     );
     return;
   }
-  const isTerminal = stdout.isTTY === true;
+  const isTerminal = invocation.width !== undefined;
   const ids = isTerminal ? shortIds(items.map((task) => task.id)) : undefined;
   const now = invocation.io.now();
   const rows = items.map((task): Cell[] => {
@@ -130,8 +140,7 @@ async function printTasks(
       taskName(task),
     ];
   });
-  const width = isTerminal ? stdout.columns : undefined;
-  await invocation.print(renderTable({ columns, rows, paint: invocation.paint, width }));
+  await invocation.printTable(columns, rows);
   if (isTerminal && page.next !== undefined) {
     const of = page.total === undefined ? 'the newest' : `of ${page.total}`;
     invocation.say(`${items.length} ${of}; see more with --limit or --all`);

@@ -27,6 +27,17 @@ export function defineLogs(command: Command, invocation: Invocation): void {
     .option('-f, --follow', 'go on until the task has ended')
     .option('--attempt <n>', 'of this attempt; default: the last')
     .option('--patience <duration>', 'with -f: how long the task may be out of sight', DEFAULT_PATIENCE)
+    .addHelpText(
+      'after',
+      `
+Prints what the task wrote, byte for byte, standard output and standard error in the order in which they came.
+With -f exit code 0 means that the end was reached, 75 that it could not be read up to the end.
+
+Examples:
+  holdfast logs 0199aa3c | grep error
+  holdfast logs -f 0199aa3c
+  holdfast logs 0199aa3c --attempt 1`,
+    )
     .action(async (ref: string, options: LogsOptions) => {
       if (invocation.isJson) throw usageError('logs prints the output as it is; there is no JSON of it');
       const patienceMs = parseDuration(options.patience, '--patience');

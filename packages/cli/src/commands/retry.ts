@@ -13,6 +13,15 @@ import type { Invocation } from '../invocation.ts';
 export function defineRetry(command: Command, invocation: Invocation): void {
   command
     .argument('<ids...>', 'the tasks’ ids, or the beginnings of them')
+    .addHelpText(
+      'after',
+      `
+The old task stays as it ended; the new one names it (retryOf), and runs on the same agent.
+
+Examples:
+  holdfast retry 0199aa3c
+  holdfast wait $(holdfast retry 0199aa3c)`,
+    )
     .action((refs: string[]) => actOnEach(invocation, { refs, act: retryTask, describe: (task) => task.id }));
 }
 

@@ -62,7 +62,15 @@ export function defineRun(command: Command, invocation: Invocation): void {
     .option('--patience <duration>', 'with --wait: how long the outcome may be unknown', DEFAULT_PATIENCE)
     .addHelpText(
       'after',
-      '\nWith --wait the exit code is the task’s own; 128+n if signal n ended it, 1 if it was cancelled or failed without\na code, 75 if its outcome is unknown for longer than --patience. Ctrl-C detaches; the task goes on.',
+      `
+With --wait the exit code is the task’s own; 128+n if signal n ended it, 1 if it was cancelled or failed without a
+code, 75 if its outcome is unknown for longer than --patience. Ctrl-C detaches; the task goes on.
+
+Examples:
+  holdfast run -- make test
+  holdfast run --wait --follow --session nightly -- ./build.sh --release
+  holdfast run --shell 'npm ci && npm test' --timeout 30m --label branch=main
+  holdfast run --runner claude --prompt "fix the failing test" --agent build-2`,
     )
     .action(async (words: string[], options: RunOptions) => {
       invocation.exitCode = await runTask(invocation, words, options);

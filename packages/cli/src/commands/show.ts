@@ -9,16 +9,25 @@ import { doubtText, elapsedText, endText, statusText } from '../task-text.ts';
 import { ageText, bytesText, plainText, quoteWord, spanText, timeText } from '../words.ts';
 
 export function defineShow(command: Command, invocation: Invocation): void {
-  command.argument('<id>', 'the task’s id, or the beginning of it').action(async (ref: string) => {
-    const client = invocation.openClient();
-    const id = await resolveTaskId(client, ref);
-    const [task, agents] = await Promise.all([client.readTask(id), client.readAgents()]);
-    if (invocation.isJson) return invocation.printJson(task);
-    const { paint, io } = invocation;
-    const status = statusText(task, io.now());
-    const fields = describeTask(task, agents, io.now());
-    return invocation.print(`${paint(status.style, status.text)}\n${renderFields(fields, paint)}`);
-  });
+  command
+    .argument('<id>', 'the task’s id, or the beginning of it')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  holdfast show 0199aa3c
+  holdfast show 0199aa3c --json | jq .outcome`,
+    )
+    .action(async (ref: string) => {
+      const client = invocation.openClient();
+      const id = await resolveTaskId(client, ref);
+      const [task, agents] = await Promise.all([client.readTask(id), client.readAgents()]);
+      if (invocation.isJson) return invocation.printJson(task);
+      const { paint, io } = invocation;
+      const status = statusText(task, io.now());
+      const fields = describeTask(task, agents, io.now());
+      return invocation.print(`${paint(status.style, status.text)}\n${renderFields(fields, paint)}`);
+    });
 }
 
 type Field = readonly [name: string, value: string];
@@ -49,7 +58,8 @@ function describeTask(task: SeenTask, agents: readonly SeenAgent[], now: number)
       'process',
       task.process && `${task.process.pid}, seen ${ageText(now - task.process.verifiedAt)} ago`,
     ),
-    field('worker', task.claim && `${task.claim.worker}, lease until ${timeText(task.claim.leaseExpiresAt)}`),
+    ...claimFields(task, now),
+    field('result', task.outcome?.result === undefined ? undefined : JSON.stringify(task.outcome.result)),
     ['output', outputText(task, now)],
     field(
       'labels',
@@ -111,6 +121,17 @@ function knowledgeFields(task: SeenTask, now: number): (Field | undefined)[] {
       verdict &&
         `lost, said ${ageText(now - verdict.at)} ago${verdict.note === undefined ? '' : `: ${verdict.note}`}`,
     ),
+  ];
+}
+
+function claimFields({ claim }: SeenTask, now: number): (Field | undefined)[] {
+  if (claim === undefined) return [];
+  const { worker, leaseExpiresAt, lastHeartbeatAt, progress } = claim;
+  const lease =
+    leaseExpiresAt > now ? `until ${timeText(leaseExpiresAt)}` : `over for ${ageText(now - leaseExpiresAt)}`;
+  return [
+    field('worker', `${worker}, heard ${ageText(now - lastHeartbeatAt)} ago, lease ${lease}`),
+    field('progress', progress === undefined ? undefined : JSON.stringify(progress)),
   ];
 }
 

@@ -26,6 +26,29 @@ test('show says what is known, how, and since when', async () => {
   expect(JSON.parse((await run(['show', '--json', task.id], { home: web.home })).stdout)).toEqual(task);
 });
 
+test('show says who works on a claimed task, when it was heard, and what came of it', async () => {
+  await using web = await startFakeWeb();
+  const claim = {
+    worker: 'ci-7',
+    leaseExpiresAt: NOW - 3000,
+    lastHeartbeatAt: NOW - 63_000,
+    progress: { done: 3, of: 9 },
+  };
+  const attention = [{ code: 'claim_silent', message: 'worker ci-7 is silent', sinceAt: NOW - 33_000 }];
+  const pending = [{ intent: 'i', action: 'reclaim' as const, sinceAt: NOW }];
+  web.tasks.set(taskId(1), makeTask(1, { status: 'running', attempt: 1, claim, attention, pending }));
+  const { stdout } = await run(['show', taskId(1)], { home: web.home });
+  expect(stdout).toMatch(/^● running, reclaim pending, ! claim_silent$/m);
+  expect(stdout).toMatch(/^worker +ci-7, heard 1 min ago, lease over for 3 s$/m);
+  expect(stdout).toMatch(/^progress +\{"done":3,"of":9\}$/m);
+  expect(stdout).toMatch(/^attention +worker ci-7 is silent \(claim_silent\)$/m);
+  const outcome = { reason: 'worker_completed' as const, result: { artifact: 'a.tgz' } };
+  web.tasks.set(taskId(2), makeTask(2, { status: 'completed', attempt: 1, endedAt: NOW, outcome }));
+  expect((await run(['show', taskId(2)], { home: web.home })).stdout).toMatch(
+    /^result +\{"artifact":"a\.tgz"\}$/m,
+  );
+});
+
 test('a beginning of an id stands for the one task that has it, with or without hyphens', async () => {
   await using web = await startFakeWeb();
   for (const n of [0x10, 0x11, 0x2f]) web.tasks.set(taskId(n), makeTask(n));

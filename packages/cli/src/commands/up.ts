@@ -24,6 +24,16 @@ const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 export function defineUp(command: Command, invocation: Invocation): void {
   command.option('--open', 'open the dashboard in the browser');
   addSettingOptions(command);
+  command.addHelpText(
+    'after',
+    `
+Prints a link that signs in once. Services of this home that run already are used, and left alone at the end. Ctrl-C
+stops what was started here; tasks that are running go on.
+
+Examples:
+  holdfast up --open
+  holdfast --home /srv/holdfast up --web-port 0 --slots 8`,
+  );
   command.action(async (options: UpOptions) => {
     const { io } = invocation;
     const flags = settingFlags(command);

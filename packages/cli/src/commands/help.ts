@@ -1,0 +1,80 @@
+/** `holdfast help`: the help of a command, and what is the same for all of them. */
+import type { Command } from 'commander';
+import { usageError } from '../cli-error.ts';
+import { exitCodes } from '../exit-codes.ts';
+import type { Invocation } from '../invocation.ts';
+
+const jsonText = `JSON
+
+With --json a command prints one document on standard output and nothing else there: two-space indented, ended by a
+newline; watch alone prints a document a line. Words for people stay on standard error, and the exit code is the same.
+Names and shapes are those of the services' APIs (PROTOCOL.md; /openapi.json of each service) and stable within a
+protocol version: fields may be added, none is renamed or removed. Times are milliseconds since 1970 in fields named
+…At, durations end in Ms, sizes in Bytes. A Task is web's task, with "knowledge"; with --agent-url the agent's.
+
+  run                 Task; with --wait as it ended
+  list                Task[]
+  show                Task
+  cancel, retry,
+  reclaim ID,
+  resolve             { ref, id, task: Task }[] in the order given; of one that was refused
+                      { ref, id?, problem: { code?, status?, detail } }
+  reclaim --stale     { items: ReclaimItem[], unreachable: { agentId, name, state, message }[] }
+                      ReclaimItem { taskId, attempt, evidence: { code, message, sinceAt }, action, result, message?,
+                      agentId, agentName }
+  wait                { ref, id, task: Task | null, exitCode }[], or with problem as above
+  watch               Task, one line for each change
+  stats               { counts: { [status]: number }, oldestRunning: Task | null, notVouchedFor, stale: ReclaimItem[],
+                      unreachable: { name, message }[] }
+  pool status         { agentId, agentName, state, asOf, pool: Pool | null }[]
+  pool pause, drain,
+  resume, slots       one of these
+  runners             { agentId, agentName, name, command, resume?, executable?, source }[]
+  agents list         Agent[]; add, remove: Agent
+  sessions list       Session[]; rename, archive, unarchive: Session[] as they are now
+  doctor              { check, level: "ok" | "warn" | "fail", message, hint? }[]
+  backup              { home, files: { name, path, bytes }[] }
+  config show         { name, value, source, env?, flag? }[]
+  service print       { service, path, text }[]
+  up                  { dashboardUrl, home, agent, web }
+
+An error prints no document, but for commands that take several ids. logs, completion and run --follow print what they
+print as it is, and refuse --json.`;
+
+const exitText = `Exit codes
+
+  ${String(exitCodes.ok).padEnd(4)}done
+  ${String(exitCodes.failed).padEnd(4)}failed
+  ${String(exitCodes.usage).padEnd(4)}the command line or the configuration is wrong; nothing was asked of anyone
+  ${String(exitCodes.refused).padEnd(4)}refused: a service understood and said no; nothing was changed
+  ${String(exitCodes.unknown).padEnd(4)}not known: what became of the request, or the outcome of a task, or what an agent that is out of
+      sight would have said. Nothing that is unknown is ever reported as done or failed.
+
+run --wait, run --follow and wait end with the task's own exit code; 128+n if signal n ended it, 1 if it was cancelled
+or failed without a code. A Ctrl-C that ends a wait is 130.`;
+
+const topics: Record<string, string> = { json: jsonText, 'exit-codes': exitText };
+
+export function defineHelp(command: Command, invocation: Invocation): void {
+  command
+    .argument('[topic...]', `a command, or: ${Object.keys(topics).join(', ')}`)
+    .action(async (words: string[]) => {
+      const program = command.parent!;
+      const topic = words.length === 1 ? topics[words[0]!] : undefined;
+      if (topic !== undefined) {
+        await invocation.print(topic);
+        return;
+      }
+      let found: Command = program;
+      for (const word of words) {
+        const next = found.commands.find((one) => one.name() === word || one.aliases().includes(word));
+        if (next === undefined)
+          throw usageError(
+            `there is no help on "${words.join(' ')}"`,
+            'See which commands there are: holdfast --help',
+          );
+        found = next;
+      }
+      found.outputHelp();
+    });
+}

@@ -1,0 +1,155 @@
+import { stripVTControlCharacters } from 'node:util';
+import { expect, test } from 'vitest';
+import { runCli } from '../cli.ts';
+import { makeAgent, makePool, NOW, openTerminal, run, startFakeWeb } from '../test-kit.ts';
+
+test('status shows every pool, and how fresh what is shown is', async () => {
+  await using web = await startFakeWeb();
+  web.agents = [
+    makeAgent('a1', 'laptop'),
+    makeAgent('a2', 'build-2', { state: 'lost', asOf: NOW - 40_000, pool: makePool({ paused: true }) }),
+    makeAgent('a3', 'new', { state: 'connecting', asOf: 0 }),
+  ];
+  delete web.agents[2]?.pool;
+  const { code, stdout, stderr } = await run(['pool', 'status'], { home: web.home });
+  expect(code).toBe(0);
+  expect(stderr).toBe('');
+  const lines = stdout.split('\n');
+  expect(lines[0]).toMatch(/^AGENT +LINK +SLOTS +RUNNING +QUEUED +MODE$/);
+  expect(lines[1]).toMatch(/^laptop +live +4 +1 +2 +starting tasks$/);
+  expect(lines[2]).toMatch(/^build-2 +lost, as of 40 s ago +4 +1 +2 +paused$/);
+  expect(lines[3]).toMatch(/^new +connecting, no proof yet +\? +\? +\? +\?$/);
+});
+
+test('what keeps an agent from starting tasks is said', async () => {
+  await using web = await startFakeWeb();
+  const attention = [{ code: 'low_disk', message: '480 MB are free', sinceAt: NOW - 60_000 }];
+  web.agents = [makeAgent('a1', 'laptop', { pool: makePool({ attention }) })];
+  const { stdout, stderr } = await run(['pool', 'status'], { home: web.home });
+  expect(stdout).toContain('! low_disk');
+  expect(stderr).toBe('! laptop: 480 MB are free (low_disk, since 1 min)\n');
+});
+
+test('--json prints one array, or the one pool that was changed', async () => {
+  await using web = await startFakeWeb();
+  const seen = { agentId: 'agent-1', agentName: 'laptop', state: 'live', asOf: NOW, pool: makePool() };
+  const status = await run(['pool', 'status', '--json'], { home: web.home });
+  expect(JSON.parse(status.stdout)).toEqual([seen]);
+  web.answers.set('POST /agents/agent-1/pause', () => [200, makePool({ paused: true })]);
+  const pause = await run(['pool', 'pause', '--json'], { home: web.home });
+  expect(JSON.parse(pause.stdout)).toEqual({ ...seen, pool: makePool({ paused: true }) });
+});
+
+test('pause, resume and slots change the only agent, or the one that is named', async () => {
+  await using web = await startFakeWeb();
+  web.answers.set('POST /agents/agent-1/pause', () => [200, makePool({ paused: true })]);
+  expect((await run(['pool', 'pause'], { home: web.home })).stdout).toMatch(/^laptop .* paused$/m);
+  web.agents.push(makeAgent('a2', 'build-2'));
+  const several = await run(['pool', 'resume'], { home: web.home });
+  expect(several.code).toBe(2);
+  expect(several.stderr).toContain('there are several agents: laptop, build-2');
+  web.answers.set('PATCH /agents/a2', (request) => [200, makePool(Object(request.body))]);
+  const slots = await run(['pool', 'slots', '9', '--agent', 'build-2'], { home: web.home });
+  expect(slots.code).toBe(0);
+  expect(slots.stdout).toMatch(/^build-2 +live +9 /m);
+});
+
+test('an agent that does not exist, a name that two share, and a wrong number change nothing', async () => {
+  await using web = await startFakeWeb();
+  web.agents.push(makeAgent('a2', 'twin'), makeAgent('a3', 'twin'));
+  const none = await run(['pool', 'pause', '--agent', 'x'], { home: web.home });
+  expect(none.code).toBe(4);
+  expect(none.stderr).toContain('There are: laptop, twin, twin');
+  const twins = await run(['pool', 'pause', '--agent', 'twin'], { home: web.home });
+  expect(twins.code).toBe(2);
+  expect(twins.stderr).toContain('a2, a3');
+  expect((await run(['pool', 'slots', 'many'], { home: web.home })).code).toBe(2);
+  expect(web.requests.every((request) => request.method === 'GET')).toBe(true);
+});
+
+test('what the agent does not answer is exit code 1 and named', async () => {
+  await using web = await startFakeWeb();
+  const problem = { status: 503, code: 'agent_unreachable', detail: 'laptop cannot be reached.' };
+  web.answers.set('POST /agents/agent-1/pause', () => [503, problem]);
+  const { code, stderr } = await run(['pool', 'pause'], { home: web.home });
+  expect(code).toBe(1);
+  expect(stderr).toBe('holdfast: laptop cannot be reached.\n');
+});
+
+test('with --agent-url the agent itself is asked', async () => {
+  await using agent = await startFakeWeb();
+  const info = { agentId: 'a9', name: 'far', at: NOW, pool: makePool() };
+  agent.answers.set('GET /agent', () => [200, info]);
+  agent.answers.set('POST /pool/drain', () => [200, makePool({ draining: true, running: 0 })]);
+  agent.answers.set('PATCH /pool', (request) => [200, makePool(Object(request.body))]);
+  const direct = ['--agent-url', agent.url, '--token-file', `${agent.home}/web.token`];
+  expect((await run(['pool', 'status', ...direct])).stdout).toMatch(/^far +live +4 +1 +2/m);
+  expect((await run(['pool', 'drain', ...direct])).stdout).toMatch(/drained, empty$/m);
+  expect((await run(['pool', 'slots', '0', ...direct])).stdout).toMatch(/^far +live +0 /m);
+  expect((await run(['pool', 'pause', '--agent', 'far', ...direct])).code).toBe(2);
+});
+
+/** Ticks of no length. */
+const quick = {
+  startTimer: (run: () => void) => ({ cancel: clearImmediate.bind(undefined, setImmediate(run)) }),
+};
+
+test('drain --wait says empty when the agent has said so, and not from an older word of it', async () => {
+  await using web = await startFakeWeb();
+  web.answers.set('POST /agents/agent-1/drain', () => [200, makePool({ draining: true, running: 2 })]);
+  // The drain is not on web's page yet; then it is; then the tasks end.
+  const words = [
+    makePool({ running: 0 }),
+    makePool({ draining: true, running: 1 }),
+    makePool({ draining: true, running: 0 }),
+  ];
+  let reads = 0;
+  web.answers.set('GET /agents', () => [
+    200,
+    { items: [makeAgent('agent-1', 'laptop', { pool: words[Math.min(reads++, words.length - 1)]! })] },
+  ]);
+  const { code, stdout, stderr } = await run(['pool', 'drain', '--wait'], { home: web.home, change: quick });
+  expect(code).toBe(0);
+  expect(stdout).toBe('laptop is empty\n');
+  expect(stderr).toBe('laptop is draining: 2 running\nlaptop is draining: 1 running\n');
+});
+
+test('drain --wait ends with 75 when the agent stays out of sight, and with 1 when somebody resumes it', async () => {
+  await using web = await startFakeWeb();
+  web.answers.set('POST /agents/agent-1/drain', () => [200, makePool({ draining: true, running: 2 })]);
+  web.agents = [
+    makeAgent('agent-1', 'laptop', { state: 'lost', pool: makePool({ draining: true, running: 0 }) }),
+  ];
+  let now = NOW;
+  const change = { ...quick, now: () => (now += 1000) };
+  const lost = await run(['pool', 'drain', '--wait', '--patience', '20s'], { home: web.home, change });
+  expect(lost.code).toBe(75);
+  expect(lost.stderr).toContain('is not known after 0:20');
+  let reads = 0;
+  web.answers.set('GET /agents', () => [
+    200,
+    { items: [makeAgent('agent-1', 'laptop', { pool: makePool({ draining: reads++ < 2 }) })] },
+  ]);
+  const resumed = await run(['pool', 'drain', '--wait'], { home: web.home, change });
+  expect(resumed.code).toBe(1);
+  expect(resumed.stderr).toContain('does not drain any more');
+});
+
+test('a mistyped subcommand names the right one, and none is a usage error', async () => {
+  const { code, stderr } = await run(['pool', 'drian']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('Did you mean drain?');
+  expect((await run(['pool'])).code).toBe(2);
+});
+
+test('the table fits a narrow terminal', async () => {
+  await using web = await startFakeWeb();
+  web.agents = [
+    makeAgent('a1', 'a-very-long-name-of-an-agent-on-a-machine', { state: 'late', asOf: NOW - 9000 }),
+  ];
+  const terminal = openTerminal({ argv: ['pool', 'status'], home: web.home, columns: 64 });
+  expect(await runCli(terminal.io)).toBe(0);
+  for (const line of stripVTControlCharacters(terminal.stdout()).trimEnd().split('\n')) {
+    expect(line.length).toBeLessThanOrEqual(64);
+  }
+});

@@ -1,0 +1,48 @@
+/**
+ * `holdfast resolve`: a person's verdict on tasks whose status nobody knows. Guarantees: only unknown tasks take one;
+ * it yields to what their agent may still say.
+ */
+import type { Command } from 'commander';
+import { usageError } from '../cli-error.ts';
+import type { SeenTask } from '../client.ts';
+import { actOnEach } from '../each-task.ts';
+import type { Invocation } from '../invocation.ts';
+import { endText } from '../task-text.ts';
+
+interface ResolveOptions {
+  lost?: boolean;
+  note?: string;
+}
+
+export function defineResolve(command: Command, invocation: Invocation): void {
+  command
+    .argument('<ids...>', 'the tasks’ ids, or the beginnings of them')
+    .option('--lost', 'the verdict: nobody will ever say how it ended')
+    .option('--note <text>', 'why, for the record')
+    .addHelpText(
+      'after',
+      `
+For a task that is unknown because its agent is gone for good: it stops counting as work in progress. Nothing is
+stopped by it. If the agent comes back after all, its word replaces the verdict.
+
+Examples:
+  holdfast list --status unknown
+  holdfast resolve 0199aa3c --lost --note "build-2 was scrapped"`,
+    )
+    .action((refs: string[], options: ResolveOptions) => {
+      if (options.lost !== true)
+        throw usageError('--lost is missing', 'It is the verdict: nobody will ever say how the task ended.');
+      if (invocation.options.agentUrl !== undefined)
+        throw usageError(
+          'a verdict is web’s; an agent knows its tasks, or has lost them',
+          'Leave out --agent-url.',
+        );
+      const body = { verdict: 'lost', ...(options.note === undefined ? {} : { note: options.note }) };
+      return actOnEach(invocation, {
+        refs,
+        act: async (client, id) =>
+          (await client.call<SeenTask>('POST', `/tasks/${id}/resolve`, { body })).value,
+        describe: (task) => `${task.id}  ${endText(task)}`,
+      });
+    });
+}

@@ -1,0 +1,239 @@
+/**
+ * `holdfast watch`: tasks as they change. Guarantees: on a terminal one screen that is never older than it says;
+ * elsewhere a line for each change of a status; a lost link is told and taken up again; Ctrl-C ends it, with 0.
+ */
+import type { Command } from 'commander';
+import { isEnded } from '@holdfast/shared/status';
+import { chooseAgent } from '../agent-ref.ts';
+import type { Client, SeenAgent, SeenTask } from '../client.ts';
+import { followTasks, type LinkState, type TaskChange } from '../follow-tasks.ts';
+import type { Invocation } from '../invocation.ts';
+import type { Timer } from '../io.ts';
+import { statusText, taskName } from '../task-text.ts';
+import { timeText } from '../words.ts';
+import { renderWatch } from '../watch-screen.ts';
+
+interface WatchOptions {
+  session?: string;
+  agent?: string;
+  label?: string[];
+}
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value];
+const PAGE = 200;
+/** How many ended tasks to begin with. */
+const ENDED_SHOWN = 50;
+const ALIVE = 'submitted,queued,starting,running,unknown';
+const AGENT_ALIVE = 'queued,starting,running';
+const ENDED = 'completed,failed,cancelled';
+/** Whoever watches for a month needs no more memory than on the first day. */
+const MOST_KNOWN = 10_000;
+const MOST_ENDED = 200;
+/** A busy service must not make a busy terminal. */
+const DRAW_MS = 250;
+const CLOCK_MS = 1000;
+
+export function defineWatch(command: Command, invocation: Invocation): void {
+  command
+    .option('--session <id>', 'of this session')
+    .option('--agent <name>', 'of this agent, by name or id')
+    .option('--label <key=value>', 'with this label (key alone: of any value); may be repeated', collect)
+    .addHelpText(
+      'after',
+      `
+On a terminal the screen is kept up to date; elsewhere each task that is alive, and then each change of a status, is a
+line; with --json a Task (JSON Lines). States that a task passes through faster than they can be told may be left out.
+Ctrl-C ends it; tasks go on.
+
+Examples:
+  holdfast watch --session nightly
+  holdfast watch --json | jq -r 'select(.status == "failed") | .id'`,
+    )
+    .action((options: WatchOptions) => watch(invocation, options));
+}
+
+async function watch(invocation: Invocation, options: WatchOptions): Promise<void> {
+  const { io } = invocation;
+  const client = invocation.openClient();
+  const agents = await client.readAgents();
+  const agentId = options.agent === undefined ? undefined : chooseAgent(agents, options.agent).id;
+  const stop = new AbortController();
+  const release = io.onStopSignal(() => stop.abort());
+  const view =
+    invocation.width === undefined || invocation.isJson
+      ? openLines(invocation)
+      : openScreen(invocation, agents, stop.signal);
+  try {
+    await followTasks({
+      client,
+      io,
+      signal: stop.signal,
+      read: (signal) => readTasks(client, options, signal),
+      onChange: (change) => view.change(sift(change, options, agentId)),
+      onLink: (link) => view.link(link),
+    });
+  } finally {
+    release();
+    stop.abort();
+    view.close();
+  }
+}
+
+async function readTasks(client: Client, options: WatchOptions, signal: AbortSignal): Promise<SeenTask[]> {
+  const filter = new URLSearchParams();
+  if (options.session !== undefined) filter.set('sessionId', options.session);
+  if (options.agent !== undefined && client.kind === 'web') filter.set('agent', options.agent);
+  for (const one of options.label ?? []) filter.append('label', one);
+  const tasks: SeenTask[] = [];
+  let after: string | undefined;
+  filter.set('status', client.kind === 'web' ? ALIVE : AGENT_ALIVE);
+  filter.set('limit', String(PAGE));
+  do {
+    if (after !== undefined) filter.set('after', after);
+    const page = await client.readTasks(filter, signal);
+    tasks.push(...page.items);
+    after = page.next;
+  } while (after !== undefined);
+  filter.delete('after');
+  filter.set('status', client.kind === 'web' ? `${ENDED},lost` : ENDED);
+  filter.set('limit', String(ENDED_SHOWN));
+  const ended = await client.readTasks(filter, signal);
+  return [...tasks, ...ended.items];
+}
+
+/** The stream tells of every task: only those that were asked for are passed on. */
+function sift(change: TaskChange, options: WatchOptions, agentId: string | undefined): TaskChange {
+  if (change.kind !== 'some') return change;
+  const { session, label = [] } = options;
+  const tasks = change.tasks.filter(
+    (task) =>
+      (session === undefined || task.sessionId === session) &&
+      (agentId === undefined || task.agentId === agentId) &&
+      label.every((one) => hasLabel(task, one)),
+  );
+  return { kind: 'some', tasks };
+}
+
+function hasLabel({ labels }: SeenTask, text: string): boolean {
+  const equals = text.indexOf('=');
+  if (equals < 0) return Object.hasOwn(labels, text);
+  return labels[text.slice(0, equals)] === text.slice(equals + 1);
+}
+
+interface View {
+  change: (change: TaskChange) => void;
+  link: (link: LinkState) => void;
+  close: () => void;
+}
+
+/** A line for each change. */
+function openLines(invocation: Invocation): View {
+  const known = new Map<string, string>();
+  let isLost = false;
+  function tell(task: SeenTask): void {
+    const key = invocation.isJson
+      ? JSON.stringify(task)
+      : `${task.attempt} ${task.status} ${task.knowledge?.state}`;
+    if (known.get(task.id) === key) return;
+    known.delete(task.id);
+    known.set(task.id, key);
+    // The one that has not changed for longest.
+    if (known.size > MOST_KNOWN) known.delete(known.keys().next().value ?? '');
+    const { stdout, now } = invocation.io;
+    const line = invocation.isJson
+      ? JSON.stringify(task)
+      : `${timeText(now())}  ${task.id}  ${statusText(task, now()).text}  ${taskName(task)}`;
+    stdout.write(`${line}\n`);
+  }
+  return {
+    change(change) {
+      // Ended ones of before are no change.
+      const tasks =
+        change.kind === 'all'
+          ? change.tasks.filter((task) => known.has(task.id) || !isEnded(task.status))
+          : change.kind === 'some'
+            ? change.tasks
+            : [];
+      for (const task of tasks) tell(task);
+    },
+    link(link) {
+      if (link.kind === 'lost' && !isLost)
+        invocation.say(`holdfast: not connected: ${link.why}. Trying again.`);
+      if (link.kind === 'live' && isLost) invocation.say('holdfast: connected again; nothing was missed.');
+      isLost = link.kind === 'lost';
+    },
+    close: () => undefined,
+  };
+}
+
+function forgetOldest(tasks: Map<string, SeenTask>): void {
+  const ended = [...tasks.values()].filter((task) => isEnded(task.status));
+  if (ended.length <= 2 * MOST_ENDED) return;
+  ended.sort((a, b) => (b.endedAt ?? b.createdAt) - (a.endedAt ?? a.createdAt));
+  for (const { id } of ended.slice(MOST_ENDED)) tasks.delete(id);
+}
+
+const ENTER = '\u001b[?1049h\u001b[?25l';
+const LEAVE = '\u001b[?25h\u001b[?1049l';
+const HOME = '\u001b[H';
+const CLEAR_LINE = '\u001b[K';
+const CLEAR_BELOW = '\u001b[J';
+
+/** The whole terminal, drawn at most a few times a second, and once a second for its clocks. */
+function openScreen(invocation: Invocation, agents: readonly SeenAgent[], signal: AbortSignal): View {
+  const { io, paint } = invocation;
+  const { stdout } = io;
+  const tasks = new Map<string, SeenTask>();
+  let link: LinkState = { kind: 'live' };
+  let due: Timer | undefined;
+  let isOpen = false;
+
+  function draw(): void {
+    if (signal.aborted) return;
+    const { columns: width = 80, rows: height = 24 } = stdout;
+    const lines = renderWatch({
+      tasks: [...tasks.values()],
+      agents,
+      link,
+      now: io.now(),
+      width,
+      height,
+      paint,
+    });
+    stdout.write(
+      `${isOpen ? '' : ENTER}${HOME}${lines.map((line) => line + CLEAR_LINE).join('\r\n')}${CLEAR_BELOW}`,
+    );
+    isOpen = true;
+    due?.cancel();
+    due = io.startTimer(draw, CLOCK_MS);
+    isSoon = false;
+  }
+
+  let isSoon = false;
+  function drawSoon(): void {
+    if (isSoon) return;
+    isSoon = true;
+    due?.cancel();
+    due = io.startTimer(draw, isOpen ? DRAW_MS : 0);
+  }
+
+  stdout.on('resize', drawSoon);
+  return {
+    change(change) {
+      if (change.kind === 'all') tasks.clear();
+      if (change.kind === 'removed') for (const id of change.ids) tasks.delete(id);
+      else for (const task of change.tasks) tasks.set(task.id, task);
+      forgetOldest(tasks);
+      drawSoon();
+    },
+    link(state) {
+      link = state;
+      drawSoon();
+    },
+    close() {
+      due?.cancel();
+      stdout.off('resize', drawSoon);
+      if (isOpen) stdout.write(LEAVE);
+    },
+  };
+}
