@@ -39,6 +39,7 @@ test('P7: a task that ends while the agent is down is settled with its true exit
   expect(readLog(system, id)).toBe('before\nafter\n');
 });
 
+// Fails without: the row "the shim is alive" of recovery.ts: the living process is stopped and run again.
 test('P7, failure modes 2 and 3: a task that still runs is adopted, not run twice, and can be cancelled', async () => {
   await using system = await startSystem({ web: false });
   const id = await submit(system, { shell: 'echo started; exec sleep 600' });
@@ -87,6 +88,7 @@ test('P4: a shim that died leaves its command alive: that one is stopped before 
   expect(system.strays()).not.toContain(command);
 });
 
+// Fails without: the look by marker and log in `othersOf` (process-table.ts).
 test('failure mode 6: a cancel reaches what a task started in sessions of its own, and what ignores SIGTERM', async () => {
   await using system = await startSystem({ web: false });
   const id = await submit(system, {
@@ -122,6 +124,7 @@ test('an agent that is killed in the middle of a cancel goes on with it', async 
   expect(system.strays()).toEqual([]);
 });
 
+// Fails without: `#giveUp` in dispatch.ts.
 test('P8, failure mode 1: a start that cannot succeed ends failed with the error and leaves no process and no run', async () => {
   await using system = await startSystem({ web: false });
   const plain = join(system.home, 'not-executable');

@@ -1,7 +1,7 @@
 /** The agent's REST as PROTOCOL.md §3 and §6 say it, over the real server: every refusal, and that it changes nothing. */
 import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
-import type { Problem, Task } from '@holdfast/shared';
+import type { Grant, Problem, Task } from '@holdfast/shared';
 import { startSystem, type System } from './system.ts';
 
 const submitBody = (more: object = {}) => ({
@@ -40,6 +40,38 @@ async function send(system: System, given: Given) {
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
+type Refusal = [name: string, given: Given, status: number, code: string];
+
+/** Each is answered as it says, and the agent is afterwards as it was before, with what `more` reads of it. */
+async function expectRefusals(
+  system: System,
+  cases: readonly Refusal[],
+  more: () => Promise<unknown> = () => Promise.resolve(undefined),
+): Promise<void> {
+  const state = async () => {
+    const [agent, pool] = [
+      await system.call<{ head: number }>('agent', 'GET', '/agent'),
+      await send(system, { method: 'GET', path: '/pool' }),
+    ];
+    return { head: agent.body.head, pool: pool.text, more: await more() };
+  };
+  const before = await state();
+  for (const [name, given, status, code] of cases) {
+    const answer = await send(system, given);
+    const type = answer.headers.get('content-type');
+    expect({ name, status: answer.status, type }).toEqual({ name, status, type: 'application/problem+json' });
+    const problem = JSON.parse(answer.text) as Problem;
+    expect({ name, code: problem.code, status: problem.status }).toEqual({ name, code, status });
+    expect(problem.detail.length).toBeGreaterThan(10);
+    expect(answer.text).not.toMatch(/node_modules|\.ts:|at async/);
+    expect(answer.text).not.toContain(system.home);
+    expect(answer.text).not.toContain(system.token('agent'));
+    if (status === 422 && given.body !== undefined) expect(problem.errors?.length).toBeGreaterThan(0);
+    if (status === 405) expect(answer.headers.get('allow')).not.toBeNull();
+  }
+  expect(await state()).toEqual(before);
+}
+
 test('every kind of bad input gets its own answer, says what is wrong, and leaves the journal as it was', async () => {
   await using system = await startSystem({ web: false });
   const id = uuidv7();
@@ -55,7 +87,7 @@ test('every kind of bad input gets its own answer, says what is wrong, and leave
   );
   await system.agentTaskWhen(running, 'running', (task) => task.status === 'running');
   const text = (more: object) => JSON.stringify(submitBody(more));
-  const cases: [name: string, given: Given, status: number, code: string][] = [
+  const cases: Refusal[] = [
     ['malformed JSON', { body: '{"id":' }, 400, 'malformed_json'],
     ['no body', {}, 422, 'invalid'],
     ['wrong types', { body: text({ priority: 'high' }) }, 422, 'invalid'],
@@ -123,28 +155,133 @@ test('every kind of bad input gets its own answer, says what is wrong, and leave
     ['no token', { body: text({}), headers: { authorization: '' } }, 401, 'unauthorized'],
     ['a wrong token', { body: text({}), headers: { authorization: 'Bearer wrong' } }, 401, 'unauthorized'],
   ];
-  const state = async () => {
-    const [agent, pool] = [
-      await system.call<{ head: number }>('agent', 'GET', '/agent'),
-      await send(system, { method: 'GET', path: '/pool' }),
-    ];
-    return { head: agent.body.head, pool: pool.text };
+  await expectRefusals(system, cases);
+});
+
+test('every kind of bad input about claims, reclaim and audit gets its own answer and changes nothing, no lease either', async () => {
+  await using system = await startSystem({ web: false });
+  const claim = async (claimId: string) => {
+    const id = uuidv7();
+    await system.call('agent', 'POST', '/tasks', submitBody({ id, queue: 'ci', spec: {} }));
+    const body = { claimId, queue: 'ci', worker: 'w1', leaseMs: HOUR_MS };
+    const { token } = (await system.call<Grant>('agent', 'POST', '/claims', body)).body.claim;
+    return { id, token };
   };
-  const before = await state();
-  for (const [name, given, status, code] of cases) {
-    const answer = await send(system, given);
-    const type = answer.headers.get('content-type');
-    expect({ name, status: answer.status, type }).toEqual({ name, status, type: 'application/problem+json' });
-    const problem = JSON.parse(answer.text) as Problem;
-    expect({ name, code: problem.code, status: problem.status }).toEqual({ name, code, status });
-    expect(problem.detail.length).toBeGreaterThan(10);
-    expect(answer.text).not.toMatch(/node_modules|\.ts:|at async/);
-    expect(answer.text).not.toContain(system.home);
-    expect(answer.text).not.toContain(system.token('agent'));
-    if (status === 422 && given.body !== undefined) expect(problem.errors?.length).toBeGreaterThan(0);
-    if (status === 405) expect(answer.headers.get('allow')).not.toBeNull();
-  }
-  expect(await state()).toEqual(before);
+  const over = await claim('over');
+  await system.call('agent', 'POST', `/claims/${over.token}/complete`, { result: 1 });
+  const held = await claim('held');
+  await system.call('agent', 'POST', `/claims/${held.token}/heartbeat`, { progress: 1 });
+  // It is there to be taken by whatever is let through.
+  await system.call('agent', 'POST', '/tasks', submitBody({ queue: 'ci', spec: {} }));
+
+  const claims = (more: object) => ({
+    path: '/claims',
+    body: JSON.stringify({ claimId: 'new', queue: 'ci', worker: 'w1', ...more }),
+  });
+  const say = (word: string, body?: object | string, token = held.token): Given => {
+    const text = typeof body === 'object' ? JSON.stringify(body) : body;
+    return { path: `/claims/${token}/${word}`, ...(text === undefined ? {} : { body: text }) };
+  };
+  const reclaim = (id: string, body: object) => ({
+    path: `/tasks/${id}/reclaim`,
+    body: JSON.stringify(body),
+  });
+  const stale = (body: object) => ({ path: '/reclaim', body: JSON.stringify(body) });
+  const attempt = { attempt: 1, reason: 'why' };
+  await expectRefusals(
+    system,
+    [
+      ['a claim that is malformed', { path: '/claims', body: '{' }, 400, 'malformed_json'],
+      ['a claim without a body', { path: '/claims' }, 422, 'invalid'],
+      ['a claim that is null', { path: '/claims', body: 'null' }, 422, 'invalid'],
+      ['the agent’s own queue', claims({ queue: 'default' }), 422, 'invalid'],
+      ['a queue’s name', claims({ queue: 'a b' }), 422, 'invalid'],
+      ['no queue', claims({ queue: undefined }), 422, 'invalid'],
+      ['a worker’s name', claims({ worker: 'a\nb' }), 422, 'invalid'],
+      ['no worker', claims({ worker: undefined }), 422, 'invalid'],
+      ['a claim’s id', claims({ claimId: 'a/b' }), 422, 'invalid'],
+      ['no id of the claim', claims({ claimId: undefined }), 422, 'invalid'],
+      ['a lease too short', claims({ leaseMs: 4999 }), 422, 'invalid'],
+      ['a lease too long', claims({ leaseMs: HOUR_MS + 1 }), 422, 'invalid'],
+      ['a wait too long', claims({ waitMs: 60_001 }), 422, 'invalid'],
+      ['a wait before now', claims({ waitMs: -1 }), 422, 'invalid'],
+      ['an unknown field of a claim', claims({ colour: 'red' }), 422, 'invalid'],
+      ['a claim of 2 MB', claims({ worker: 'x'.repeat(2_000_000) }), 413, 'too_large'],
+      [
+        'a claim of another type',
+        { ...claims({}), headers: { 'content-type': 'text/plain' } },
+        415,
+        'unsupported_media_type',
+      ],
+      [
+        'a claim from elsewhere',
+        { ...claims({}), headers: { origin: 'https://evil.example' } },
+        403,
+        'foreign_origin',
+      ],
+      ['a claim without a token', { ...claims({}), headers: { authorization: '' } }, 401, 'unauthorized'],
+      ['the claim of another worker', claims({ claimId: 'held', worker: 'w2' }), 422, 'invalid'],
+      ['the claim of another queue', claims({ claimId: 'held', queue: 'gpu' }), 422, 'invalid'],
+      ['a claim that is over', claims({ claimId: 'over' }), 409, 'claim_lost'],
+      ['a claim that waits and is over', claims({ claimId: 'over', waitMs: 60_000 }), 409, 'claim_lost'],
+      ['a list of claims', { method: 'GET', path: '/claims' }, 405, 'method_not_allowed'],
+
+      ['a malformed heartbeat', say('heartbeat', '{'), 400, 'malformed_json'],
+      ['a heartbeat that is an array', say('heartbeat', '[]'), 422, 'invalid'],
+      ['an unknown field of a heartbeat', say('heartbeat', { percent: 1 }), 422, 'invalid'],
+      ['a heartbeat of 2 MB', say('heartbeat', { progress: 'x'.repeat(2_000_000) }), 413, 'too_large'],
+      ['a heartbeat of nobody', say('heartbeat', {}, 'nobody'), 409, 'claim_lost'],
+      ['a heartbeat under the worker’s route', say('heartbeat', {}, 'release'), 409, 'claim_lost'],
+      ['a heartbeat that is late', say('heartbeat', {}, over.token), 409, 'claim_lost'],
+      ['a token too long', say('heartbeat', {}, 'x'.repeat(129)), 422, 'invalid'],
+      ['a heartbeat by another method', { ...say('heartbeat'), method: 'PUT' }, 405, 'method_not_allowed'],
+      ['a word that is none', say('finish', {}), 404, 'no_such_route'],
+
+      ['a malformed result', say('complete', '{"result":'), 400, 'malformed_json'],
+      ['an unknown field of a result', say('complete', { output: 1 }), 422, 'invalid'],
+      ['a result of 2 MB', say('complete', { result: 'x'.repeat(2_000_000) }), 413, 'too_large'],
+      ['a complete of nobody', say('complete', {}, 'nobody'), 409, 'claim_lost'],
+      ['another result', say('complete', { result: 2 }, over.token), 409, 'claim_lost'],
+      ['a failure without a body', say('fail'), 422, 'invalid'],
+      ['a failure without a message', say('fail', {}), 422, 'invalid'],
+      ['a failure with an empty message', say('fail', { message: '' }), 422, 'invalid'],
+      ['a failure with a long message', say('fail', { message: 'x'.repeat(4001) }), 422, 'invalid'],
+      ['a failure of wrong types', say('fail', { message: 'no', retryable: 'yes' }), 422, 'invalid'],
+      ['a failure after the end', say('fail', { message: 'no' }, over.token), 409, 'claim_lost'],
+      ['a release of nobody', say('release', undefined, 'nobody'), 409, 'claim_lost'],
+      ['a release after the end', say('release', undefined, over.token), 409, 'claim_lost'],
+      ['a release of no worker', { path: '/claims/release', body: '{}' }, 422, 'invalid'],
+      ['a release without a body', { path: '/claims/release' }, 422, 'invalid'],
+      ['a release of a list', { path: '/claims/release', body: '{"worker":["w1"]}' }, 422, 'invalid'],
+
+      ['a reclaim without a body', { path: `/tasks/${held.id}/reclaim` }, 422, 'invalid'],
+      ['a reclaim without an attempt', reclaim(held.id, { reason: 'why' }), 422, 'invalid'],
+      ['a reclaim without a reason', reclaim(held.id, { attempt: 1 }), 422, 'invalid'],
+      ['a reclaim with an empty reason', reclaim(held.id, { attempt: 1, reason: '' }), 422, 'invalid'],
+      [
+        'a reclaim with a long reason',
+        reclaim(held.id, { attempt: 1, reason: 'x'.repeat(501) }),
+        422,
+        'invalid',
+      ],
+      ['a reclaim of attempt 0', reclaim(held.id, { ...attempt, attempt: 0 }), 422, 'invalid'],
+      ['a reclaim of another attempt', reclaim(held.id, { ...attempt, attempt: 2 }), 409, 'attempt_changed'],
+      ['a reclaim of what has ended', reclaim(over.id, attempt), 409, 'not_claimable'],
+      ['a reclaim of nothing', reclaim(uuidv7(), attempt), 404, 'no_such_task'],
+      ['a reclaim of no id', reclaim('nonsense', attempt), 422, 'invalid'],
+      ['an age before now', stale({ olderThanMs: -1 }), 422, 'invalid'],
+      ['a budget of none', stale({ maxAttempts: 0 }), 422, 'invalid'],
+      ['a dry run as text', stale({ dryRun: 'yes' }), 422, 'invalid'],
+      ['an unknown field of a reclaim', stale({ stale: true }), 422, 'invalid'],
+      ['a malformed reclaim', { path: '/reclaim', body: '{' }, 400, 'malformed_json'],
+
+      ['an audit of no id', { method: 'GET', path: '/audit?taskId=nonsense' }, 422, 'invalid'],
+      ['an audit of nothing', { method: 'GET', path: `/audit?taskId=${uuidv7()}` }, 404, 'no_such_task'],
+      ['an audit by another method', { path: '/audit' }, 405, 'method_not_allowed'],
+      ['runners by another method', { path: '/runners' }, 405, 'method_not_allowed'],
+    ],
+    async () => system.agentTask(held.id),
+  );
 });
 
 test('a submit and a retry that are repeated are the same task, and change nothing the second time', async () => {

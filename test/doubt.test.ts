@@ -27,6 +27,7 @@ async function doubtsOf(system: System, id: string): Promise<Doubts> {
   return (await system.call<Doubts>('web', 'GET', `/api/tasks/${id}/knowledge`)).body;
 }
 
+// Fails without: `markUnknown` when the deadline passes (connection-state.ts).
 test('P2, P9, failure mode 10: a frozen agent makes its tasks stale, then unknown; when it goes on, truth and doubt are both on record', async () => {
   await using system = await startSystem();
   const id = await system.submit({ shell: 'exec sleep 600' });

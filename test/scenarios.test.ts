@@ -64,6 +64,7 @@ function expectOneLife(events: TaskEvent[]): void {
   expect(events.filter((event) => ['completed', 'failed', 'cancelled'].includes(event.kind))).toHaveLength(1);
 }
 
+// Fails without: `code=$?` in shim.sh, which keeps the exit code.
 test('scenario 1, failure mode 8: 500 tasks that end at once, submitted together, all end on web, in order, none twice', async () => {
   await using system = await startSystem({ env: { HOLDFAST_SLOTS: '16' } });
   const ids = await Promise.all(
@@ -84,6 +85,8 @@ test('scenario 1, failure mode 8: 500 tasks that end at once, submitted together
   }
 });
 
+// Fails without: the replay from the reader’s cursor: from the head instead (`#preamble` in the agent’s
+// events.ts).
 test('scenario 2, failure mode 11, P6: 300 cuts at random byte offsets under load, then half-open: nothing missed, nothing twice', async () => {
   await using system = await startSystem({ web: 'remote', env: { HOLDFAST_SLOTS: '8' } });
   await using proxy = await CuttingProxy.open(system.agent.port);
@@ -171,6 +174,7 @@ test('scenario 4, failure mode 9: web killed in the middle of a task comes back 
   await expectEqual(system);
 });
 
+// Fails without: `markUnknown` when the deadline passes (connection-state.ts).
 test('scenario 5, P2, P7, P9, failure mode 10: a killed agent makes its tasks unknown with the last status; its return brings the truth', async () => {
   await using system = await startSystem();
   const gate = join(system.home, 'gate');

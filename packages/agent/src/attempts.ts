@@ -94,6 +94,19 @@ export class AttemptStore {
     this.#insert.run({ taskId, attempt, launchId: '', claimedAt, bootId: '' });
   }
 
+  /** Its worker was heard for the first time. */
+  beginForWorker({
+    taskId,
+    attempt,
+    startedAt,
+  }: {
+    taskId: string;
+    attempt: number;
+    startedAt: number;
+  }): void {
+    this.#start.run({ taskId, attempt, startedAt, pid: null, startTicks: null });
+  }
+
   /** Before anything is made on disk for it, so that a crash leaves the name of what to undo. */
   setWorkspace(taskId: string, attempt: number, workspace: string): void {
     this.#workspace.run(workspace, taskId, attempt);

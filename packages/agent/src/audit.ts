@@ -45,6 +45,10 @@ export interface AuditorOptions {
   watchOf: (taskId: string) => Watch | undefined;
   /** The lease of the claim that is a task's current attempt. */
   leaseOf: (task: Task) => HeldLease | undefined;
+  /** Makes sure that leases are not judged by a silence in which nobody was awake. */
+  catchUp: () => Promise<void>;
+  /** A lease that ran out is settled by the sweep: only one that outlives two of them is nobody's. */
+  sweepMs: number;
   now: () => number;
   monotonic: () => number;
   /** Between the first look and the second. */
@@ -75,6 +79,7 @@ export class Auditor {
    * be looked at.
    */
   async audit(taskId?: string): Promise<AuditView> {
+    await this.#options.catchUp();
     const first = await this.#see(taskId);
     if (first.ghosts.length === 0 && first.strays.length === 0) return first;
     await (this.#options.pause ?? pause)();
@@ -177,10 +182,12 @@ export class Auditor {
 
   /** What proves that somebody works on an attempt, or in words why nothing does. */
   async #lookAt(task: LiveTask): Promise<Proof | string> {
-    const { attempts, home, look, leaseOf, watchOf, monotonic, now } = this.#options;
+    const { attempts, home, look, leaseOf, sweepMs, watchOf, monotonic, now } = this.#options;
     if (task.claim !== undefined) {
       const lease = leaseOf(task);
-      return lease === undefined ? 'the journal knows nothing of this claim' : leaseProof(lease, now());
+      return lease === undefined
+        ? 'the journal knows nothing of this claim'
+        : leaseProof(lease, now() - 2 * sweepMs);
     }
     const attempt = attempts.get(task.id, task.attempt);
     if (attempt === undefined) return 'the journal knows nothing of this attempt';
@@ -249,10 +256,10 @@ function isSameStray(one: Stray, other: Stray): boolean {
   return one.pid === other.pid && one.taskId === other.taskId && one.attempt === other.attempt;
 }
 
-function leaseProof(lease: HeldLease, now: number): Proof | string {
+function leaseProof(lease: HeldLease, settledBy: number): Proof | string {
   const { worker, leaseExpiresAt, lastHeartbeatAt } = lease;
-  if (leaseExpiresAt > now) return { kind: 'lease', worker, leaseExpiresAt, lastHeartbeatAt };
-  return `the lease of its worker ${worker} ran out ${now - leaseExpiresAt} ms ago`;
+  if (leaseExpiresAt > settledBy) return { kind: 'lease', worker, leaseExpiresAt, lastHeartbeatAt };
+  return `the lease of its worker ${worker} ran out at ${new Date(leaseExpiresAt).toISOString()}`;
 }
 
 /** What the table of recovery makes of a look, told as a proof, or in words why there is none. */

@@ -7,19 +7,27 @@ function openLine(tasks: number[] = []) {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const rounds: string[][] = [];
-  const state = { held: Promise.resolve(), fails: false, delayedAt: undefined as number | undefined };
+  const state = {
+    held: Promise.resolve(),
+    fails: false,
+    isUnreadable: false,
+    delayedAt: undefined as number | undefined,
+  };
   const line = new ClaimLine({
     claims: {
       isKnown: ({ claimId }) => claimId === 'known',
-      isGrantable: () => tasks.length > 0,
+      isGrantable: () => {
+        if (state.isUnreadable) throw new Error('EIO');
+        return tasks.length > 0;
+      },
       async grant(requests) {
         rounds.push(requests.map(({ claimId }) => claimId));
         await state.held;
         if (state.fails) throw new Error('disk');
-        const answers: (Grant | ProblemError)[] = [];
+        const answers: (Grant | ProblemError | undefined)[] = [];
         for (const { claimId } of requests) {
           if (claimId === 'known') answers.push(new ProblemError('claim_lost', 'over'));
-          else if (tasks.length === 0) break;
+          else if (tasks.length === 0) answers.push(undefined);
           else answers.push({ claim: { token: `task ${tasks.shift()}` } } as Grant);
         }
         return answers;
@@ -122,6 +130,18 @@ test('a disk that fails is told to those whom it was about, and to nobody after 
   await expect(taken).rejects.toThrow('disk');
   state.fails = false;
   expect(await take('b')).toBe('task 1');
+});
+
+test('a look that fails ends nothing: everyone waits on, and is served when it works again', async () => {
+  const { line, take, tasks, state } = openLine();
+  const taken = take('a', 1000);
+  state.isUnreadable = true;
+  line.wake();
+  await vi.advanceTimersByTimeAsync(1);
+  state.isUnreadable = false;
+  tasks.push(1);
+  line.wake();
+  expect(await taken).toBe('task 1');
 });
 
 test('a delayed task is looked for when it is due', async () => {

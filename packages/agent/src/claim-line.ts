@@ -6,6 +6,7 @@
  * being committed, the grant stands, and the same `claimId` finds it again.
  */
 import { type ClaimRequest, type Grant, type Logger, ProblemError } from '@holdfast/shared';
+import { Alarm } from './alarm.ts';
 import type { Claims } from './claims.ts';
 
 export interface ClaimLineOptions {
@@ -24,19 +25,17 @@ interface Waiter {
   reject: (error: unknown) => void;
 }
 
-/** Node cannot wait longer than this in one timer. */
-const MOST_TIMER_MS = 2 ** 31 - 1;
-
 export class ClaimLine {
   readonly #options: ClaimLineOptions;
   readonly #waiters = new Map<string, Set<Waiter>>();
   #serving: Promise<void> | undefined;
   #again = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
   #stopped = false;
 
   constructor(options: ClaimLineOptions) {
     this.#options = options;
+    this.#alarm = new Alarm(options.now);
   }
 
   /** How many wait. */
@@ -89,7 +88,10 @@ export class ClaimLine {
       this.#again = true;
       return;
     }
-    if (this.length === 0) return;
+    if (this.length === 0) {
+      this.#waiters.clear();
+      return;
+    }
     this.#serving = this.#serve().finally(() => {
       this.#serving = undefined;
       if (!this.#again) return;
@@ -101,7 +103,7 @@ export class ClaimLine {
   /** Sends everyone away with nothing. */
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     for (const waiters of this.#waiters.values()) {
       for (const { resolve } of waiters) resolve(undefined);
       waiters.clear();
@@ -109,44 +111,47 @@ export class ClaimLine {
   }
 
   async #serve(): Promise<void> {
+    const { claims, logger } = this.#options;
     for (const [queue, waiters] of this.#waiters) {
-      if (waiters.size > 0 && this.#options.claims.isGrantable(queue)) await this.#serveAll(waiters);
-      if (waiters.size === 0) this.#waiters.delete(queue);
+      try {
+        if (waiters.size > 0 && claims.isGrantable(queue)) await this.#serveAll(waiters);
+      } catch (error) {
+        // Nobody was served; they wait on, and the next sweep wakes the line again.
+        logger.warn({ err: error, queue }, 'no claim could be granted');
+      }
     }
-    this.#planWake();
+    this.#wakeWhenDue();
   }
 
   async #serveAll(waiters: Set<Waiter>): Promise<void> {
-    const { claims, logger } = this.#options;
     const served = [...waiters];
     // Out of the line meanwhile, so that nobody leaves with nothing while a task is being given to it.
     waiters.clear();
+    const unserved: Waiter[] = [];
     try {
-      const answers = await claims.grant(served.map(({ request }) => request));
-      for (const [index, answer] of answers.entries()) {
-        const { resolve, reject } = served[index]!;
-        if (answer instanceof ProblemError) reject(answer);
-        else resolve(answer);
+      const answers = await this.#options.claims.grant(served.map(({ request }) => request));
+      for (const [index, waiter] of served.entries()) {
+        const answer = answers[index];
+        if (answer === undefined) unserved.push(waiter);
+        else if (answer instanceof ProblemError) waiter.reject(answer);
+        else waiter.resolve(answer);
       }
+    } catch (error) {
+      for (const { reject } of served) reject(error);
+      throw error;
+    } finally {
       // In front of those who came meanwhile.
       const behind = [...waiters];
       waiters.clear();
-      for (const waiter of [...served.slice(answers.length), ...behind]) {
+      for (const waiter of [...unserved, ...behind]) {
         if (waiter.left || this.#stopped) waiter.resolve(undefined);
         else waiters.add(waiter);
       }
-    } catch (error) {
-      logger.warn({ err: error }, 'no claim could be granted');
-      for (const { reject } of served) reject(error);
     }
   }
 
-  #planWake(): void {
-    clearTimeout(this.#timer);
+  #wakeWhenDue(): void {
     const at = this.length === 0 ? undefined : this.#options.nextDelayedAt();
-    if (at === undefined || this.#stopped) return;
-    const waitMs = Math.min(MOST_TIMER_MS, Math.max(1, at - this.#options.now()));
-    this.#timer = setTimeout(() => this.wake(), waitMs);
-    this.#timer.unref();
+    if (!this.#stopped) this.#alarm.set(at, () => this.wake());
   }
 }

@@ -13,7 +13,13 @@ const START = 1_800_000_000_000;
 function openClaims() {
   const clock = { at: START };
   const now = () => clock.at;
-  const opened = openTestJournal({ now });
+  let isFailing = false;
+  const opened = openTestJournal({
+    now,
+    beforeCommit: () => {
+      if (isFailing) throw new Error('the disk is full');
+    },
+  });
   const { journal } = opened;
   const attempts = new AttemptStore(journal.database);
   const store = new ClaimStore(journal.database);
@@ -55,6 +61,7 @@ function openClaims() {
     pool,
     clock,
     counted,
+    fail: (fails: boolean) => (isFailing = fails),
     taskOf,
     kindsOf: (id: string) => journal.eventsOf(id).map(({ kind }) => kind),
     async submit(more: Partial<Submit> = {}): Promise<string> {
@@ -68,7 +75,7 @@ function openClaims() {
     },
     async sweep(asleepSince?: number): Promise<void> {
       const tick = asleepSince === undefined ? { at: clock.at } : { at: clock.at, asleepSince };
-      await claims.renewAfterSleep(tick);
+      await claims.renewAfterSilence(tick);
       for (const { task } of journal.liveAfter(0, 100)) await claims.judge(task, tick.at);
     },
     cancel: (id: string) =>
@@ -114,15 +121,16 @@ test('the same claimId gets the same claim while it is held, and nothing once it
   expect(other).toMatchObject({ code: 'invalid' });
 });
 
-test('one request that is refused keeps nobody from a task, and the first without a task ends the round', async () => {
+test('a round grants in its order; one that is refused keeps nobody from a task, and who asks twice gets the same twice', async () => {
   using at = openClaims();
   const held = await at.submit();
   const { claim } = await at.claim('held');
   await at.claims.say(claim.token, { kind: 'complete' });
   const id = await at.submit();
   const request = (claimId: string) => ({ claimId, queue: 'ci', worker: 'w1' });
-  const answers = await at.claims.grant(['held', 'next', 'late'].map(request));
-  expect(answers).toMatchObject([{ code: 'claim_lost' }, { task: { id } }]);
+  const answers = await at.claims.grant(['held', 'next', 'late', 'next'].map(request));
+  expect(answers).toMatchObject([{ code: 'claim_lost' }, { task: { id } }, undefined, { task: { id } }]);
+  expect(answers[3]).toEqual(answers[1]);
   expect(at.taskOf(held).status).toBe('completed');
 });
 
@@ -131,7 +139,7 @@ test('a pool that may start nothing gives nothing away', async () => {
   await at.submit();
   at.pool.mayStart = false;
   expect(at.claims.isGrantable('ci')).toBe(false);
-  expect(await at.claims.grant([{ claimId: 'a', queue: 'ci', worker: 'w1' }])).toEqual([]);
+  expect(await at.claims.grant([{ claimId: 'a', queue: 'ci', worker: 'w1' }])).toEqual([undefined]);
   at.pool.mayStart = true;
   expect(at.claims.isGrantable('ci')).toBe(true);
 });
@@ -276,7 +284,7 @@ test('failure mode 13: who was alive when everybody fell asleep gets one full le
   at.clock.at += 20;
   const asleepSince = at.clock.at;
   at.clock.at += 3_600_000;
-  // Fails without: `renewAfterSleep`.
+  // Fails without: `renewAfterSilence`.
   await at.sweep(asleepSince);
   expect(at.taskOf(dead)).toMatchObject({ status: 'queued', outcome: { reason: 'lease_expired' } });
   expect(at.taskOf(alive).status).toBe('starting');
@@ -349,4 +357,58 @@ test('readers are told of leases: what was heard since the last time, and all of
   await at.claims.heartbeat(claim.token, undefined);
   expect(at.claims.takeHeard()).toMatchObject([{ progress: 'half' }]);
   expect(at.claims.allHeard()).toHaveLength(2);
+});
+
+test('failure mode 13: while the journal cannot be written no lease runs out, and afterwards each gets a full term', async () => {
+  using at = openClaims();
+  const id = await at.submit();
+  const { claim } = await at.claim();
+  await at.claims.heartbeat(claim.token, undefined);
+  at.fail(true);
+  at.clock.at += 2 * LEASE_MS;
+  await expect(at.claims.heartbeat(claim.token, undefined)).rejects.toThrow('the disk is full');
+  // Fails without: `judge` leaving claims alone while the journal is not healthy.
+  await at.sweep();
+  at.fail(false);
+  await at.journal.change(() => undefined);
+  // Fails without: the outage in `renewAfterSilence`.
+  await at.sweep();
+  expect(at.taskOf(id).status).toBe('running');
+  at.clock.at += LEASE_MS;
+  await at.sweep();
+  expect(at.taskOf(id).outcome!.reason).toBe('lease_expired');
+});
+
+test('a cancel beats a lease that ran out, whatever the task says of being lost', async () => {
+  using at = openClaims();
+  const id = await at.submit({ spec: { retry: { on: ['failed'] } } });
+  await at.claim();
+  const seen = at.taskOf(id);
+  at.clock.at += LEASE_MS;
+  await Promise.all([at.cancel(id), at.claims.judge(seen, at.clock.at)]);
+  expect(at.taskOf(id).status).toBe('cancelled');
+});
+
+test('the same word in another order of keys is the same word, and an attempt says when it began', async () => {
+  using at = openClaims();
+  const id = await at.submit();
+  const { claim } = await at.claim();
+  at.clock.at += 5;
+  await at.claims.heartbeat(claim.token, undefined);
+  await at.claims.say(claim.token, { kind: 'complete', result: { a: 1, b: 2 } });
+  expect(await at.claims.say(claim.token, { kind: 'complete', result: { b: 2, a: 1 } })).toMatchObject({
+    id,
+  });
+  expect(at.attempts.list(id)).toMatchObject([{ claimedAt: START, startedAt: START + 5 }]);
+});
+
+test('a clock that was set back ends no task before it began', async () => {
+  using at = openClaims();
+  const id = await at.submit();
+  const { claim } = await at.claim();
+  await at.claims.heartbeat(claim.token, undefined);
+  at.clock.at -= 1000;
+  await at.claims.say(claim.token, { kind: 'complete' });
+  const { startedAt, endedAt } = at.taskOf(id);
+  expect(endedAt).toBe(startedAt);
 });

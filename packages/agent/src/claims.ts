@@ -9,18 +9,20 @@
  * - A worker that falls silent loses its claim when its lease runs out; the sweep judges that by the recovery table.
  *   Time in which this agent was not awake is not silence (sweep-loop.ts).
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   type ActivityEntry,
   type ClaimRequest,
-  DEFAULT_QUEUE,
   type Grant,
+  isUnderWay,
   type Lease,
   ProblemError,
+  type StaleEvidence,
   type Task,
 } from '@holdfast/shared';
 import type { AttemptStore } from './attempts.ts';
 import type { ClaimRecord, ClaimStore } from './claim-store.ts';
+import { hashContent } from './content-hash.ts';
 import type { Journal, TaskRecord } from './journal.ts';
 import type { Pool } from './pool.ts';
 import { invalid, type Queue } from './queue.ts';
@@ -43,7 +45,7 @@ export interface ClaimsOptions {
 }
 
 /** Raised for a claim that has been silent for more than half its lease; its next heartbeat takes it back. */
-export const CLAIM_SILENT = 'claim_silent';
+export const CLAIM_SILENT = 'claim_silent' satisfies StaleEvidence;
 
 export class Claims {
   readonly #options: ClaimsOptions;
@@ -65,24 +67,25 @@ export class Claims {
   }
 
   /**
-   * Grants claims, in order, in one change; ends at the first for which there is no task (`undefined`). An entry is
-   * the grant, or the problem with that request: `claim_lost` (its claim is over), `invalid` (the id is another's).
+   * Grants claims, in order, in one change. For each request its grant, the problem with it (`claim_lost`: its claim
+   * is over; `invalid`: the id is another's), or `undefined`: there is no task for it.
    */
-  grant(requests: readonly ClaimRequest[]): Promise<(Grant | ProblemError)[]> {
+  grant(requests: readonly ClaimRequest[]): Promise<(Grant | ProblemError | undefined)[]> {
     return this.#options.journal.change(() => {
-      const answers: (Grant | ProblemError)[] = [];
-      for (const request of requests) {
+      // Whoever asks again for what it holds gets it, also when the tasks have run out before it.
+      let isEmpty = false;
+      return requests.map((request) => {
+        if (isEmpty && !this.isKnown(request)) return undefined;
         const answer = this.#grantOne(request);
-        if (answer === undefined) break;
-        answers.push(answer);
-      }
-      return answers;
+        isEmpty ||= answer === undefined;
+        return answer;
+      });
     });
   }
 
   /** The worker is alive: its lease begins anew. Problem: `claim_lost`. */
   async heartbeat(token: string, progress: unknown): Promise<Lease> {
-    const { journal, store, now } = this.#options;
+    const { journal, attempts, store, now } = this.#options;
     return journal.change(() => {
       const { claim, record } = this.#held(token);
       const at = now();
@@ -91,6 +94,7 @@ export class Claims {
       if (record.task.status === 'starting') {
         const { worker } = claim;
         const stated = { worker, leaseExpiresAt, lastHeartbeatAt: at };
+        attempts.beginForWorker({ taskId: claim.taskId, attempt: claim.attempt, startedAt: at });
         journal.append(record, { kind: 'started', at, data: { claim: stated } });
       }
       if (hasAttention(record.task)) {
@@ -130,37 +134,50 @@ export class Claims {
     return tasks;
   }
 
-  /** Before a sweep judges leases: those that were alive when everybody fell asleep get one full term. */
-  async renewAfterSleep({ at, asleepSince }: SweepTick): Promise<void> {
+  /**
+   * Before a sweep judges leases: those that were alive when everybody fell asleep, or when the journal could not be
+   * written any more, get one full term, since nobody could be heard.
+   */
+  async renewAfterSilence({ at, asleepSince }: SweepTick): Promise<void> {
     const { journal, store } = this.#options;
-    if (asleepSince === undefined) return;
+    if (!journal.healthy) return;
+    const since = Math.min(asleepSince ?? Infinity, journal.takeOutage() ?? Infinity);
+    if (since === Infinity) return;
     const live = store.live();
     if (live.length === 0) return;
-    await journal.change(() => store.renewAll(asleepSince, at));
+    await journal.change(() => store.renewAll(since, at));
     for (const { taskId } of live) this.#heard.add(taskId);
   }
 
   /** Judges one claimed task by the recovery table, with its lease as of `at` for evidence. */
   async judge(task: Task, at: number): Promise<void> {
-    const { journal, store, settlement, onFree } = this.#options;
+    const { journal, store, settlement } = this.#options;
+    // Heartbeats cannot be taken: their absence says nothing.
+    if (!journal.healthy) return;
     const claim = store.byAttempt(task.id, task.attempt);
     const decision = decide(evidenceOf(task, claim, at));
     if (decision.do === 'leave') {
       if (claim !== undefined && isSilent(claim, at) && !hasAttention(task))
         await this.#raiseSilent(claim, at);
-      return;
+    } else if (decision.do === 'lost') {
+      await this.#end(task, at, (record) => settlement.claimLost(record));
+    } else if (decision.do === 'endAsAsked') {
+      await this.#end(task, at, (record) => settlement.claimAsAsked(record, decision.cause));
+    } else {
+      throw new Error(`a claim has no process, so nothing can be done by "${decision.do}"`);
     }
-    const settled = await journal.change(() => {
-      // It may have been heard, or have ended, since it was looked at.
+  }
+
+  /** Ends a claim whose lease has run out at `at`, unless it was heard, or has ended, since it was looked at. */
+  async #end(task: Task, at: number, end: (record: TaskRecord) => Task): Promise<void> {
+    const { journal, store, onFree } = this.#options;
+    const ended = await journal.change(() => {
       const record = journal.record(task.id);
-      if (record?.task.attempt !== task.attempt || !isLive(record.task)) return undefined;
+      if (record?.task.attempt !== task.attempt || !isUnderWay(record.task.status)) return undefined;
       const current = store.byAttempt(task.id, task.attempt);
-      if (current !== undefined && current.leaseExpiresAt > at) return undefined;
-      return decision.do === 'endAsAsked'
-        ? settlement.claimAsAsked(record, decision.cause)
-        : settlement.claimLost(record);
+      return current !== undefined && current.leaseExpiresAt > at ? undefined : end(record);
     });
-    if (settled !== undefined) onFree();
+    if (ended !== undefined) onFree();
   }
 
   /** The lease of a task's current attempt, if it is a claim. */
@@ -179,12 +196,12 @@ export class Claims {
 
   /** Claims whose worker was heard since this was last asked. */
   takeHeard(): ActivityEntry[] {
-    const { journal, store } = this.#options;
+    const { journal } = this.#options;
     const ids = [...this.#heard];
     this.#heard.clear();
     return ids.flatMap((id) => {
       const task = journal.record(id)?.task;
-      const claim = task === undefined ? undefined : store.byAttempt(id, task.attempt);
+      const claim = task === undefined ? undefined : this.leaseOf(task);
       return claim === undefined ? [] : [entryOf(claim)];
     });
   }
@@ -216,7 +233,7 @@ export class Claims {
     if (known.worker !== worker || (record !== undefined && record.task.queue !== queue)) {
       return invalid('/claimId', 'was used before with another worker or queue; choose a new one');
     }
-    if (record?.task.attempt !== known.attempt || !isLive(record.task)) {
+    if (record?.task.attempt !== known.attempt || !isUnderWay(record.task.status)) {
       return new ProblemError('claim_lost', 'The claim of this id is over. Choose a new claimId.');
     }
     return grantOf(record, known);
@@ -227,7 +244,7 @@ export class Claims {
     const { journal, store } = this.#options;
     const claim = store.byToken(token);
     const record = claim === undefined ? undefined : journal.record(claim.taskId);
-    if (claim === undefined || record?.task.attempt !== claim.attempt || !isLive(record.task))
+    if (claim === undefined || record?.task.attempt !== claim.attempt || !isUnderWay(record.task.status))
       return refuse();
     return { claim, record };
   }
@@ -236,10 +253,10 @@ export class Claims {
     const { journal, store } = this.#options;
     await journal.change(() => {
       const record = journal.record(claim.taskId);
-      if (record?.task.attempt !== claim.attempt || !isLive(record.task)) return;
+      if (record?.task.attempt !== claim.attempt || !isUnderWay(record.task.status)) return;
       const current = store.byAttempt(claim.taskId, claim.attempt)!;
       if (!isSilent(current, at) || hasAttention(record.task)) return;
-      const message = `worker ${claim.worker} has been silent for more than half its lease of ${claim.leaseMs} ms`;
+      const message = silenceOf(claim);
       journal.append(record, { kind: 'attention', data: { code: CLAIM_SILENT, message } });
     });
   }
@@ -261,13 +278,17 @@ function evidenceOf(task: Task, claim: ClaimRecord | undefined, at: number): Evi
   };
 }
 
-/** Whether a claim has not been heard for more than half its lease. */
-export function isSilent({ leaseExpiresAt, leaseMs }: ClaimRecord, at: number): boolean {
-  return leaseExpiresAt - at < leaseMs / 2;
+/** What `isSilent` means, for a person. */
+export function silenceOf({ worker, leaseMs }: Pick<ClaimRecord, 'worker' | 'leaseMs'>): string {
+  return `worker ${worker} has been silent for more than half its lease of ${leaseMs} ms`;
 }
 
-function isLive(task: Task): boolean {
-  return task.status === 'starting' || task.status === 'running';
+/** Whether a claim has not been heard for more than half its lease. */
+export function isSilent(
+  { leaseExpiresAt, leaseMs }: Pick<ClaimRecord, 'leaseExpiresAt' | 'leaseMs'>,
+  at: number,
+): boolean {
+  return leaseExpiresAt - at < leaseMs / 2;
 }
 
 function hasAttention(task: Task): boolean {
@@ -287,21 +308,12 @@ function entryOf(claim: ClaimRecord): ActivityEntry {
 }
 
 function fingerprint(word: WorkerWord): string {
-  return `${word.kind} ${createHash('sha256').update(JSON.stringify(word)).digest('hex')}`;
+  return `${word.kind} ${hashContent(word)}`;
 }
 
 function refuse(): never {
   throw new ProblemError(
     'claim_lost',
     'This claim is no longer the current one. Drop the work; what you say of it is not taken.',
-  );
-}
-
-/** Problem `invalid` for a queue whose tasks the agent runs itself. */
-export function refuseDefaultQueue(request: ClaimRequest): void {
-  if (request.queue !== DEFAULT_QUEUE) return;
-  throw invalid(
-    '/queue',
-    'the tasks of "default" are run by the agent itself; claim from a queue of your own',
   );
 }

@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type Logger, messageOf, type Runner } from '@holdfast/shared';
+import { Alarm } from './alarm.ts';
 import type { AttemptRecord, AttemptStore } from './attempts.ts';
 import { ownEnvironment, resolveExecutable } from './environment.ts';
 import type { Journal, TaskRecord } from './journal.ts';
@@ -62,9 +63,6 @@ interface Claimed {
   worktree: PlannedWorktree | undefined;
 }
 
-/** Node cannot wait longer than this in one timer. */
-const MOST_TIMER_MS = 2 ** 31 - 1;
-
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #starts = new Set<Promise<void>>();
@@ -72,11 +70,12 @@ export class Dispatcher {
   readonly #halt = new AbortController();
   #filling: Promise<void> | undefined;
   #again = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
   #open = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#alarm = new Alarm(options.now);
   }
 
   /** From here on tasks are started: called once what was running before has been judged. */
@@ -114,7 +113,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#open = false;
     this.#halt.abort();
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     await this.#filling;
     await Promise.all(this.#starts);
   }
@@ -137,12 +136,7 @@ export class Dispatcher {
         this.#starts.add(start);
       }
     }
-    const at = queue.nextDelayedAt();
-    clearTimeout(this.#timer);
-    if (at === undefined) return;
-    const waitMs = Math.min(MOST_TIMER_MS, Math.max(1, at - this.#options.now()));
-    this.#timer = setTimeout(() => this.wake(), waitMs);
-    this.#timer.unref();
+    this.#alarm.set(queue.nextDelayedAt(), () => this.wake());
   }
 
   /** Inside a change: claims one task, with all that a recovery needs to know of the attempt. */

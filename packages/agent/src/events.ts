@@ -172,7 +172,9 @@ export class Events {
 }
 
 function encodeActivity(tasks: ActivityEntry[]): Uint8Array {
-  return encodeFrame('activity', { tasks } satisfies Activity);
+  const entries = tasks.map((task) => JSON.stringify(task satisfies Activity['tasks'][number]));
+  const frames = splitByLength(entries).map((part) => frameText('activity', `{"tasks":[${part.join(',')}]}`));
+  return encodeText(frames.join(''));
 }
 
 /** Frames stay small although one task may be a megabyte: a reader buffers a frame whole. */

@@ -54,7 +54,7 @@ import { knownRunners, listRunners } from './runners.ts';
 import { Settlement } from './settle.ts';
 import { StopRequests } from './stop-requests.ts';
 import { Supervisor } from './supervise.ts';
-import { startSweepLoop } from './sweep-loop.ts';
+import { startSweepLoop, type SweepLoop } from './sweep-loop.ts';
 import { type PlannedWorktree, Workspaces } from './workspace.ts';
 
 export interface AgentOptions {
@@ -179,6 +179,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     onStep: options.onStep,
     now,
   });
+  let sweeps: SweepLoop | undefined;
+  const catchUp = async () => sweeps?.catchUp();
   const stops = new StopRequests({
     journal,
     attempts,
@@ -191,6 +193,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     journal,
     attempts,
     leaseOf: (task) => claims.leaseOf(task),
+    catchUp,
     stops,
     page: sweepPage,
     now,
@@ -207,6 +210,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     home,
     watchOf: (taskId) => supervisor.watchOf(taskId),
     leaseOf: (task) => claims.leaseOf(task),
+    catchUp,
+    sweepMs: config.sweepMs,
     now,
     monotonic,
   });
@@ -303,11 +308,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   retention.start();
   // What ran before is judged before anything new starts; the agent answers meanwhile.
-  const sweeps = startSweepLoop({
+  sweeps = startSweepLoop({
     sweep: (tick) => supervisor.sweep(tick),
     periodMs: config.sweepMs,
     lastAliveAt: journal.lastAliveAt,
-    onSwept: () => dispatcher.start(),
+    onSwept: () => {
+      dispatcher.start();
+      line.wake();
+    },
     afterwards: async () => {
       pool.checkDisk();
       if (!journal.healthy || now() - journal.aliveAt >= ALIVE_MS) await touchJournal(journal, logger);
@@ -317,7 +325,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     monotonic,
   });
   begun.defer(async () => {
-    const swept = sweeps.stop();
+    const swept = sweeps?.stop();
     await dispatcher.stop();
     await supervisor.stop();
     await swept;

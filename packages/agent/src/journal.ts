@@ -68,6 +68,8 @@ export interface Counts {
   running: number;
   /** Queued tasks of all queues: those that the queue limit is about. */
   waiting: number;
+  /** Starting and running ones of the other queues: what workers hold. */
+  claimed: number;
 }
 
 export interface JournalOptions {
@@ -85,6 +87,7 @@ interface State {
   queued: number;
   running: number;
   waiting: number;
+  claimed: number;
   live: number;
 }
 
@@ -111,6 +114,8 @@ export class Journal {
   readonly #tail: LogTail;
   readonly #lastAliveAt: number | undefined;
   #aliveAt = 0;
+  #pendingAliveAt = 0;
+  #unwritableSince: number | undefined;
   readonly #listeners = new Set<(changed: ReadonlySet<string>) => void>();
   #epoch = '';
   #floor = 0;
@@ -145,14 +150,15 @@ export class Journal {
         this.#frames.length = this.#undo.frames;
       },
       onEnd: () => {
-        this.#aliveAt = this.#now();
-        this.setMeta('aliveAt', String(this.#aliveAt));
+        this.#pendingAliveAt = this.#now();
+        this.setMeta('aliveAt', String(this.#pendingAliveAt));
         options.beforeCommit?.();
       },
       onCommit: () => this.#publish(),
       onRollback: () => {
         this.#draft = this.#state;
         this.#healthy = false;
+        this.#unwritableSince ??= this.#aliveAt;
       },
     });
   }
@@ -193,7 +199,7 @@ export class Journal {
   get lastAliveAt(): number | undefined {
     return this.#lastAliveAt;
   }
-  /** When this agent last began a commit (ms), 0 before the first. */
+  /** When this agent last committed anything (ms), 0 before the first time. */
   get aliveAt(): number {
     return this.#aliveAt;
   }
@@ -216,6 +222,13 @@ export class Journal {
           cause: error,
         });
       });
+  }
+
+  /** Since when the journal could not be written, if that was so since this was last asked: nobody could be heard. */
+  takeOutage(): number | undefined {
+    const since = this.#unwritableSince;
+    this.#unwritableSince = undefined;
+    return since;
   }
 
   /** Called after each durable commit that added events, with the tasks that they are about. Returns how to stop. */
@@ -423,6 +436,7 @@ export class Journal {
   }
 
   #publish(): void {
+    this.#aliveAt = this.#pendingAliveAt;
     const from = this.#state.seq;
     this.#state = this.#draft;
     this.#healthy = true;
@@ -463,6 +477,7 @@ export class Journal {
       queued: 0,
       running: 0,
       waiting: 0,
+      claimed: 0,
       live: 0,
     };
     const page = 1000;
@@ -491,13 +506,13 @@ function countTask(state: State, task: Task | undefined, by: 1 | -1): void {
   if (task === undefined || isTerminal(task.status)) return;
   state.live += by;
   if (task.status === 'queued') state.waiting += by;
-  if (task.queue !== DEFAULT_QUEUE) return;
-  if (task.status === 'queued') state.queued += by;
-  else state.running += by;
+  const isOwn = task.queue === DEFAULT_QUEUE;
+  if (task.status !== 'queued') state[isOwn ? 'running' : 'claimed'] += by;
+  else if (isOwn) state.queued += by;
 }
 
-function countsOf({ queued, running, waiting }: State): Counts {
-  return { queued, running, waiting };
+function countsOf({ queued, running, waiting, claimed }: State): Counts {
+  return { queued, running, waiting, claimed };
 }
 
 function toRecord(row: TaskRowColumns): TaskRecord {

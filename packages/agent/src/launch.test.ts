@@ -63,6 +63,7 @@ test('a launch gives the identity that the shim records of itself, and tells its
   expect(Math.abs(Date.now() - one.startedAt)).toBeLessThan(60_000);
 });
 
+// Fails without: the `exit` of the child that launcher.mjs tells of.
 test('failure mode 8: a command that ends at once has an identity, a record and an exit', async () => {
   await using launcher = makeLauncher();
   const all = await Promise.all(Array.from({ length: 50 }, () => launcher.launch(['/bin/true'])));
@@ -115,6 +116,7 @@ async function refused(launch: Promise<unknown>): Promise<StartError> {
   throw new Error('it was not refused', { cause: error });
 }
 
+// Fails without: the `error` of the child that launcher.mjs answers with.
 test('failure mode 1, P8: what cannot be started is a StartError, and nothing runs', async () => {
   await using launcher = makeLauncher();
   const missing = await refused(launcher.launch(['/bin/true'], { cwd: join(launcher.home, 'missing') }));
@@ -151,7 +153,7 @@ test('P7: the death of the launcher ends no attempt, and another one takes its p
 });
 
 test('P3: a launcher that hangs is replaced, and the starts that it owes are given back to the evidence', async () => {
-  await using launcher = makeLauncher({ PATH: '/usr/bin:/bin' }, 300);
+  await using launcher = makeLauncher({ PATH: '/usr/bin:/bin' }, 3000);
   const one = await launcher.launch(['/bin/sleep', '600']);
   process.kill(launcherOf(one.shim).pid, 'SIGSTOP');
   await expect(launcher.launch(['/bin/true'])).rejects.toThrow(LauncherLostError);

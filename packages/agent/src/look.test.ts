@@ -54,6 +54,7 @@ const lookOver = (processes: () => SeenProcess[], onScan: () => void = () => und
     },
   });
 
+// Fails without: the order of the two: the record read before the table in look.ts.
 test('failure mode 8: the processes are looked at first and the record second, so an end in between is seen as one', async () => {
   using opened = openRun({ shim });
   // It ends while it is looked at: no process any more, and the record is there by then.
@@ -95,6 +96,7 @@ test('P4: a shim that has the ticket is found by what it wrote of itself', async
   expect(sight.shim).toEqual(shim);
 });
 
+// Fails without: the comparison of start times in `shimOf` (process-table.ts).
 test('failure mode 4: the same pid with another start is not the shim', async () => {
   using opened = openRun({ shim });
   const look = lookOver(() => [seen(4000, { startTicks: '99' })]);

@@ -9,6 +9,7 @@ import { messageOf, type Task, type TaskStatus } from '@holdfast/shared';
 import type { ShimIdentity } from './attempts.ts';
 import {
   bootIdentity,
+  type ProcessIdentity,
   type ProcessTable,
   scanProcesses,
   type SeenProcess,
@@ -101,7 +102,7 @@ export class Look {
   }
 
   /** Signals processes that were seen; each is verified again in the same breath. */
-  signal(processes: readonly SeenProcess[], signal: NodeJS.Signals): void {
+  signal(processes: readonly ProcessIdentity[], signal: NodeJS.Signals): void {
     for (const process of processes) signalProcess(process, signal);
   }
 

@@ -12,7 +12,7 @@ test('the pool counts its own tasks: what runs, and what waits for a slot', asyn
   const extra = { env: undefined, submitHash: 'hash' };
   await journal.change(() => journal.appendSubmitted(makeTask(), extra));
   await journal.change(() => journal.appendSubmitted(makeTask({ queue: 'gpu' }), extra));
-  expect(pool.view).toEqual({ slots: 3, running: 1, queued: 1, paused: false, draining: false });
+  expect(pool.view).toEqual({ slots: 3, running: 1, queued: 1, claimed: 1, paused: false, draining: false });
   expect(pool.free).toBe(2);
 });
 

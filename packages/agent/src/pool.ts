@@ -33,6 +33,7 @@ export class Pool {
       queued: this.#journal.counts.queued,
       paused: this.#mode === 'paused',
       draining: this.#mode === 'draining',
+      claimed: this.#journal.counts.claimed,
       ...(low === undefined ? {} : { attention: [low] }),
     };
   }

@@ -101,6 +101,7 @@ test('a process is told with all that finds its attempt', () => {
   });
 });
 
+// Fails without: the state Z in `isDead` (process-linux.ts).
 test('failure mode 5: zombies and the dead are gone', () => {
   using proc = plantProc();
   proc.plant(50, { state: 'Z' });
@@ -111,6 +112,7 @@ test('failure mode 5: zombies and the dead are gone', () => {
   expect(proc.view.startTicksOfChild(50)).toBe('5000');
 });
 
+// Fails without: the start time that `readStat` reads (process-linux.ts).
 test('failure mode 4: a pid that was given to another process is not the one that was seen', () => {
   using proc = plantProc();
   proc.plant(50, { start: 5000 });
@@ -219,6 +221,7 @@ test('of another user’s process, and of the kernel’s threads, no more is rea
   expect(elsewhere.scan().get(51)).toMatchObject({ marker: undefined, logs: [], group: 51 });
 });
 
+// Fails without: the look for itself in `scan` (process-linux.ts).
 test('failure mode 12: a list that lacks this very process is no list', () => {
   using proc = plantProc();
   proc.plant(50);

@@ -23,6 +23,7 @@ test('the boot is the same each time it is asked', () => {
   expect(bootIdentity()).toMatch(/.+/);
 });
 
+// Fails without: the state Z in `isDead` (process-linux.ts).
 test('failure mode 5: a child that ended and was not reaped has an identity and is gone', async () => {
   using home = makeFolder();
   // `sh` becomes `sleep`, which never waits for the child that it inherits.
@@ -40,6 +41,7 @@ test('failure mode 5: a child that ended and was not reaped has an identity and 
   expect(one.others().map(({ pid }) => pid)).not.toContain(child);
 });
 
+// Fails without: the look by marker and log in `othersOf` (process-table.ts).
 test('failure mode 6: a daemon that left group and session is found by its marker', async () => {
   using home = makeFolder();
   const daemon = 'setsid sh -c "sleep 600 >/dev/null 2>&1 & echo \\$!" & wait';
@@ -106,6 +108,7 @@ const refuse = (code: string) => () => {
   throw Object.assign(new Error(code), { code });
 };
 
+// Fails without: the comparison of start times in `signalProcess` (process.ts).
 test('failure mode 4: nothing is sent to a process of the same pid that is not the one that was seen', () => {
   const sent: number[] = [];
   const kill = (pid: number) => void sent.push(pid);

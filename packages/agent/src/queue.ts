@@ -5,7 +5,6 @@
  * The order is priority, then submission. A `concurrencyKey` runs one task at a time; a task that cannot run now
  * (its key is taken, its delay is not over) never blocks those behind it.
  */
-import { createHash } from 'node:crypto';
 import {
   DEFAULT_QUEUE,
   isTerminal,
@@ -19,6 +18,7 @@ import {
   type TaskSpec,
   type TaskStatus,
 } from '@holdfast/shared';
+import { hashContent } from './content-hash.ts';
 import type { Journal, TaskRecord } from './journal.ts';
 
 const MOST_FUTURE_MS = 60_000;
@@ -61,9 +61,9 @@ export class Queue {
     this.#next = database.prepare(
       `SELECT id FROM tasks WHERE status = 'queued' AND queue = @queue
          AND (not_before_at IS NULL OR not_before_at <= @now)
-         AND (concurrency_key IS NULL OR NOT EXISTS (
-           SELECT 1 FROM tasks AS busy WHERE busy.concurrency_key = tasks.concurrency_key
-             AND busy.status IN ('starting', 'running')))
+         AND (concurrency_key IS NULL OR concurrency_key NOT IN (
+           SELECT concurrency_key FROM tasks
+             WHERE status IN ('starting', 'running') AND concurrency_key IS NOT NULL))
        ORDER BY priority DESC, created_seq LIMIT 1`,
     );
     this.#nextDelay = database.prepare(
@@ -74,7 +74,7 @@ export class Queue {
   /** Accepts a task durably. Problems: `task_conflict`, `invalid` (its id’s time, an unknown runner), `queue_full`. */
   submitTask(submit: Submit): Promise<Accepted> {
     const { journal, retentionMs, runners, now } = this.#options;
-    const submitHash = hashSubmit(submit);
+    const submitHash = hashContent(submit);
     return journal.change(() => {
       const known = journal.record(submit.id);
       if (known !== undefined) return repeated(known, submitHash);
@@ -101,7 +101,7 @@ export class Queue {
     return journal.change(() => {
       const old = journal.record(id);
       if (old === undefined) throw noSuchTask(id);
-      const submitHash = hashText(`retry ${id}`);
+      const submitHash = hashContent({ retry: id });
       const known = journal.record(newId);
       if (known !== undefined) return repeated(known, submitHash);
       if (!isTerminal(old.task.status)) {
@@ -263,24 +263,4 @@ function newTask(submit: Submit, agentId: string, now: number): Task {
     ...(labels === undefined ? {} : { labels }),
     ...(externalId === undefined ? {} : { externalId }),
   };
-}
-
-/** A hash over all of a submit, values of `env` included, that does not depend on the order of keys. */
-function hashSubmit(submit: Submit): string {
-  return hashText(JSON.stringify(sortKeys(submit)));
-}
-
-function hashText(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, member]) => [key, sortKeys(member)]),
-  );
 }

@@ -8,17 +8,26 @@
  * more than half its lease, a process that cannot be looked at. A task that was verified alive is never stale,
  * however quiet it is.
  */
-import { messageOf, ProblemError, type ReclaimItem, type ReclaimStale, type Task } from '@holdfast/shared';
+import {
+  isUnderWay,
+  messageOf,
+  ProblemError,
+  type ReclaimItem,
+  type ReclaimStale,
+  type Task,
+} from '@holdfast/shared';
 import type { AttemptStore } from './attempts.ts';
 import type { ClaimRecord } from './claim-store.ts';
-import { isSilent } from './claims.ts';
+import { isSilent, silenceOf } from './claims.ts';
 import type { Journal } from './journal.ts';
 import type { StopRequests } from './stop-requests.ts';
 
 export interface ReclaimerOptions {
   journal: Journal;
   attempts: AttemptStore;
-  leaseOf: (task: Task) => ClaimRecord | undefined;
+  leaseOf: (task: Task) => HeldLease | undefined;
+  /** Makes sure that leases are not judged by a silence in which nobody was awake. */
+  catchUp: () => Promise<void>;
   stops: Pick<StopRequests, 'reclaim'>;
   /** Tasks that are looked at in one go. */
   page: number;
@@ -26,6 +35,9 @@ export interface ReclaimerOptions {
 }
 
 type Evidence = ReclaimItem['evidence'];
+
+/** What is looked at of a claim; its token is nobody's business here. */
+type HeldLease = Pick<ClaimRecord, 'worker' | 'leaseMs' | 'leaseExpiresAt' | 'lastHeartbeatAt'>;
 
 export class Reclaimer {
   readonly #options: ReclaimerOptions;
@@ -36,17 +48,19 @@ export class Reclaimer {
 
   /** Takes back every stale attempt that the query is about, each for itself; a dry run says which. */
   async reclaimStale(query: ReclaimStale): Promise<ReclaimItem[]> {
-    const { journal, page } = this.#options;
+    const { journal, catchUp, page } = this.#options;
+    await catchUp();
     const items: ReclaimItem[] = [];
     for (let after = 0; ;) {
       const records = journal.liveAfter(after, page);
       const last = records.at(-1);
       if (last === undefined) return items;
       after = last.createdSeq;
-      for (const { task } of records) {
+      const reclaims = records.flatMap(({ task }) => {
         const evidence = this.#isMeant(task, query) ? this.#evidenceOf(task) : undefined;
-        if (evidence !== undefined) items.push(await this.#reclaimOne(task, evidence, query.dryRun === true));
-      }
+        return evidence === undefined ? [] : [this.#reclaimOne(task, evidence, query.dryRun === true)];
+      });
+      items.push(...(await Promise.all(reclaims)));
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -70,7 +84,7 @@ export class Reclaimer {
 
   #isMeant(task: Task, { olderThanMs, maxAttempts }: ReclaimStale): boolean {
     const { attempts, now } = this.#options;
-    if (task.stopRequested !== undefined) return false;
+    if (task.stopRequested !== undefined && task.claim === undefined) return false;
     if (maxAttempts !== undefined && task.attempt > maxAttempts) return false;
     if (olderThanMs === undefined) return true;
     const began = attempts.get(task.id, task.attempt)?.claimedAt ?? task.createdAt;
@@ -90,18 +104,17 @@ export class Reclaimer {
   }
 }
 
-function evidenceOfLease(lease: ClaimRecord, at: number): Evidence | undefined {
-  const { worker, leaseMs, leaseExpiresAt, lastHeartbeatAt } = lease;
+function evidenceOfLease(lease: HeldLease, at: number): Evidence | undefined {
+  const { worker, leaseExpiresAt, lastHeartbeatAt } = lease;
   if (leaseExpiresAt <= at) {
     const message = `the lease of worker ${worker} has run out`;
     return { code: 'lease_expired', message, sinceAt: leaseExpiresAt };
   }
   if (!isSilent(lease, at)) return undefined;
-  const message = `worker ${worker} has been silent for more than half its lease of ${leaseMs} ms`;
-  return { code: 'claim_silent', message, sinceAt: lastHeartbeatAt };
+  return { code: 'claim_silent', message: silenceOf(lease), sinceAt: lastHeartbeatAt };
 }
 
 /** A reclaimed task that is not queued: it is being stopped, or its last uncharged attempt is used up. */
 function resultOf({ status }: Task): string {
-  return status === 'starting' || status === 'running' ? 'stopping' : status;
+  return isUnderWay(status) ? 'stopping' : status;
 }

@@ -18,6 +18,7 @@ test('a budget of three attempts allows two charged requeues, then ends with the
   expect(last.kind === 'exhausted' && last.outcome.message).toContain('process_vanished: why');
 });
 
+// Fails without: the distinction of `charged` in retry.ts.
 test('failure mode 14: what the infrastructure ended is not charged, comes back at once the first time, and is capped at ten', () => {
   expect(decideRetry(policy, { charged: 2, uncharged: 0 }, rebooted, 0)).toEqual({
     kind: 'requeue',

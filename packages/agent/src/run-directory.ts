@@ -250,7 +250,7 @@ function lastLineOf(text: string): string | undefined {
     const plain = stripVTControlCharacters(line)
       .replaceAll(/\p{Cc}+/gu, ' ')
       .trim();
-    if (plain !== '') return [...plain].slice(0, LAST_LINE_CHARACTERS).join('');
+    if (plain !== '') return Array.from(plain).slice(0, LAST_LINE_CHARACTERS).join('');
   }
   return undefined;
 }

@@ -31,6 +31,7 @@ function askToStop(journal: Journal, id: string, cause: StopCause): Promise<Task
   );
 }
 
+// Fails without: the name of the signal in `outcomeOfExit` (settle.ts).
 test.each([
   [0, { reason: 'exit', exitCode: 0 }],
   [7, { reason: 'exit', exitCode: 7 }],
@@ -75,6 +76,7 @@ test('a command that was over before its start was on record did not end before 
   expect(task!.endedAt).toBe(startedAt);
 });
 
+// Fails without: the comparison of the attempt in `#change` (settle.ts).
 test('P5, failure mode 7: what comes late, or for another attempt, changes nothing', async () => {
   using opened = openTestJournal();
   const { journal } = opened;

@@ -5,7 +5,7 @@
  * on (another attempt, or ended), nothing is changed and `undefined` is returned (P5).
  */
 import { constants } from 'node:os';
-import type { Outcome, Reason, StopCause, Task } from '@holdfast/shared';
+import { isUnderWay, type Outcome, type Reason, type StopCause, type Task } from '@holdfast/shared';
 import type { AttemptStore } from './attempts.ts';
 import type { EventDraft, Journal, TaskRecord } from './journal.ts';
 import { decideRetry } from './retry.ts';
@@ -61,8 +61,7 @@ export class Settlement {
   byRecord(ending: Ending, record: { exitCode: number; endedAt: number }): Promise<Task | undefined> {
     const outcome = outcomeOfExit(record.exitCode);
     return this.#change(ending, (task) => {
-      // A command that ends at once has its record before its start is on record.
-      const endedAt = Math.max(record.endedAt, task.task.startedAt ?? record.endedAt);
+      const { endedAt } = record;
       if (record.exitCode === 0) return this.#end(task, ending, 'completed', outcome, endedAt);
       if (task.task.spec.retry?.on?.includes('failed') === true) {
         return this.#again(task, ending, outcome, true, endedAt);
@@ -163,7 +162,8 @@ export class Settlement {
   #lost(record: TaskRecord, ending: Ending, reason: Reason, charged: boolean): Task {
     const at = this.#options.now();
     const wanted = record.task.spec.retry?.on;
-    if (charged && wanted !== undefined && !wanted.includes('lost')) {
+    const isCancelled = record.task.stopRequested?.cause === 'cancel';
+    if (charged && !isCancelled && wanted !== undefined && !wanted.includes('lost')) {
       return this.#end(record, ending, 'failed', { reason }, at);
     }
     return this.#again(record, ending, { reason }, charged, at);
@@ -174,7 +174,7 @@ export class Settlement {
       const record = journal.record(ending.taskId);
       if (record === undefined || record.task.attempt !== ending.attempt) return undefined;
       const { status } = record.task;
-      return status === 'starting' || status === 'running' ? change(record) : undefined;
+      return isUnderWay(status) ? change(record) : undefined;
     });
   }
 
@@ -185,8 +185,10 @@ export class Settlement {
     outcome: Outcome,
     endedAt: number,
   ): Task {
-    const data = { outcome, endedAt, ...outputOf(ending) };
-    return this.#close(record, ending, { kind, reason: outcome.reason, data }, outcome, endedAt);
+    // A command that ends at once has its record before its start is on record; and a clock may be set back.
+    const at = Math.max(endedAt, record.task.startedAt ?? endedAt);
+    const data = { outcome, endedAt: at, ...outputOf(ending) };
+    return this.#close(record, ending, { kind, reason: outcome.reason, data }, outcome, at);
   }
 
   #again(record: TaskRecord, ending: Ending, outcome: Outcome, charged: boolean, endedAt: number): Task {

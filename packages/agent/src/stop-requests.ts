@@ -4,7 +4,7 @@
  * Each is put on record before anything is done about it, so an agent that dies in between finds it and goes on; the
  * answer that follows it survives everything (P1). What ends an attempt afterwards is the one ladder of supervise.ts.
  */
-import { isTerminal, ProblemError, type StopCause, type Task } from '@holdfast/shared';
+import { isTerminal, isUnderWay, ProblemError, type StopCause, type Task } from '@holdfast/shared';
 import type { AttemptStore } from './attempts.ts';
 import type { Journal } from './journal.ts';
 import { noSuchTask } from './queue.ts';
@@ -69,7 +69,7 @@ export class StopRequests {
 
   /**
    * Puts on record that an attempt is to be given up for another one, and begins with it. A claim is taken back in
-   * the same change; processes are stopped first. Harmless to repeat. Problems: `no_such_task`, `attempt_changed`,
+   * the same change (one that was being cancelled ends so); processes are stopped first. Harmless to repeat. Problems: `no_such_task`, `attempt_changed`,
    * `not_claimable`. With `onlyIf`, what it says of the task at that moment decides: else `undefined`.
    */
   async reclaim(
@@ -84,15 +84,19 @@ export class StopRequests {
       if (record === undefined) throw noSuchTask(taskId);
       const { status, stopRequested, claim } = record.task;
       if (attempts.outcomeOf(taskId, attempt)?.reason === 'reclaimed') return record.task;
+      if (record.task.attempt === attempt && stopRequested?.cause === 'reclaim') return record.task;
       if (record.task.attempt !== attempt) {
         const detail = `Attempt ${attempt} is not the current one; that is ${record.task.attempt}.`;
         throw new ProblemError('attempt_changed', detail);
       }
-      if (status !== 'starting' && status !== 'running') {
+      if (!isUnderWay(status)) {
         const detail = `Nobody works on it: it is ${status}.`;
         throw new ProblemError('not_claimable', detail, { extra: { taskStatus: status } });
       }
-      if (stopRequested?.cause === 'reclaim') return record.task;
+      // Nobody is left to wait for: what was asked before is done now.
+      if (stopRequested !== undefined && claim !== undefined) {
+        return settlement.claimAsAsked(record, stopRequested.cause);
+      }
       if (stopRequested !== undefined) {
         throw new ProblemError('not_claimable', `It is being stopped already: ${stopRequested.cause}.`);
       }
@@ -100,7 +104,7 @@ export class StopRequests {
       journal.append(record, { kind: 'stopRequested', data: { cause: 'reclaim', message } });
       return claim === undefined ? record.task : settlement.claimAsAsked(record, 'reclaim');
     });
-    if (task?.stopRequested?.cause === 'reclaim') supervisor.beginStop(taskId, attempt);
+    if (task !== undefined && isUnderWay(task.status)) supervisor.beginStop(taskId, attempt);
     else onFree();
     return task;
   }

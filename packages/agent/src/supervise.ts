@@ -9,7 +9,7 @@
  * One attempt whose examination throws never stops the others: it gets `attention`, and the next sweep tries
  * again.
  */
-import { isTerminal, type Logger, messageOf, type Task } from '@holdfast/shared';
+import { isUnderWay, isTerminal, type Logger, messageOf, type Task } from '@holdfast/shared';
 import type { AttemptRecord, AttemptStore, ShimIdentity } from './attempts.ts';
 import type { Claims } from './claims.ts';
 import type { ExternalIds } from './external-id.ts';
@@ -27,7 +27,7 @@ export interface SupervisorOptions {
   settlement: Settlement;
   look: Look;
   /** Judges the leases of tasks whose processes are elsewhere. */
-  claims: Pick<Claims, 'judge' | 'renewAfterSleep'>;
+  claims: Pick<Claims, 'judge' | 'renewAfterSilence'>;
   /** Finds the ids that runners tell in their output; without it only a task's own word counts. */
   externalIds?: Pick<ExternalIds, 'find'>;
   home: string;
@@ -136,7 +136,7 @@ export class Supervisor {
 
   async #sweepPages(tick: SweepTick): Promise<void> {
     const { journal, claims, sweepPage, now, logger } = this.#options;
-    await claims.renewAfterSleep(tick);
+    await claims.renewAfterSilence(tick);
     // Judged when all were looked at: many that vanish at once make the look suspect, not the tasks.
     const vanished: { watch: Watch; judged: Judged }[] = [];
     let looked = 0;
@@ -193,7 +193,9 @@ export class Supervisor {
   /** Never rejects. */
   async #judgeClaim(task: Task, tick: SweepTick): Promise<void> {
     try {
-      if (!this.#stopped) await this.#options.claims.judge(task, tick.at);
+      if (this.#stopped) return;
+      await this.#options.claims.judge(task, tick.at);
+      await this.#clear({ taskId: task.id, attempt: task.attempt }, task);
     } catch (error) {
       this.#options.logger.error({ err: error, taskId: task.id }, 'a claim could not be judged');
       await this.#raise({ taskId: task.id, attempt: task.attempt }, 'recovery_failed', messageOf(error));
@@ -228,7 +230,7 @@ export class Supervisor {
     try {
       const task = journal.record(watch.taskId)?.task;
       if (task?.attempt !== watch.attempt) return { over: true };
-      if (task.status !== 'starting' && task.status !== 'running') return { over: true };
+      if (!isUnderWay(task.status)) return { over: true };
       const sight = await look.at(watch, { ...task, status: task.status });
       return { over: false, task, sight, decision: decide(sight.evidence) };
     } catch (error) {
@@ -329,7 +331,11 @@ export class Supervisor {
     if (!watch.told && sight.others.length > 0) {
       watch.told = true;
       look.signal(sight.others, 'SIGTERM');
+      // What was stopped (SIGSTOP) hears of it only once it goes on.
+      look.signal(sight.others, 'SIGCONT');
     }
+    // A shim that was stopped would never write its record, nor end.
+    if (sight.shim !== undefined) look.signal([sight.shim], 'SIGCONT');
     const waitedMs = monotonic() - watch.stoppingSince;
     if (waitedMs >= killGraceMs) look.signal(sight.others, 'SIGKILL');
     if (waitedMs >= killGraceMs + UNKILLABLE_AFTER_MS && sight.others.length > 0) {
@@ -381,7 +387,7 @@ export class Supervisor {
     }
   }
 
-  async #clear(watch: Watch, task: Task): Promise<void> {
+  async #clear(watch: AttemptName, task: Task): Promise<void> {
     for (const { code } of task.attention ?? []) {
       if (code === 'probe_failed' || code === 'recovery_failed') {
         await this.#appendIfCurrent(watch, { kind: 'attention', data: { code, cleared: true } });

@@ -30,7 +30,7 @@ function openLoop(sweep: (number: number) => Promise<void>, lastAliveAt?: number
     clock.monotonic += 5 + (late.monotonic ?? 0);
     await vi.advanceTimersByTimeAsync(5);
   };
-  return { counts, loop, ticks, tick };
+  return { counts, loop, ticks, tick, clock };
 }
 
 test('a sweep that fails is made up for by the next one', async () => {
@@ -95,4 +95,28 @@ test('a sleep that was noticed during a sweep, or before one that failed, is tol
   await tick();
   await loop.stop();
   expect(ticks.slice(2)).toEqual([{ at: 10_120, asleepSince: 10_000 }, { at: 10_125 }]);
+});
+
+test('whoever judges by the clock between two sweeps catches up first, and only then', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { loop, ticks, tick, clock } = openLoop(() => Promise.resolve());
+  await tick();
+  await loop.catchUp();
+  expect(ticks).toHaveLength(2);
+  clock.at += 3_600_000;
+  await loop.catchUp();
+  expect(ticks.at(-1)).toEqual({ at: 3_610_005, asleepSince: 10_005 });
+  await loop.stop();
+});
+
+test('a sleep that a running sweep does not know of is told to one that follows at once', async () => {
+  const first = Promise.withResolvers<void>();
+  const { loop, ticks, clock } = openLoop((number) => (number === 1 ? first.promise : Promise.resolve()));
+  clock.at += 3_600_000;
+  const caughtUp = loop.catchUp();
+  first.resolve();
+  await caughtUp;
+  await loop.stop();
+  expect(ticks[1]).toMatchObject({ asleepSince: 10_000 });
 });

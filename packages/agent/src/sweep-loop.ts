@@ -32,6 +32,11 @@ export interface SweepLoopOptions {
 }
 
 export interface SweepLoop {
+  /**
+   * If nobody was awake since the last tick, sweeps now. Whoever judges by the clock between two sweeps asks for this
+   * first. Resolves when that is done; at once in an agent that was awake.
+   */
+  catchUp: () => Promise<void>;
   /** No sweep begins after this; resolves when the one that is under way has ended. */
   stop: () => Promise<void>;
 }
@@ -76,6 +81,13 @@ export function startSweepLoop(options: SweepLoopOptions): SweepLoop {
   const timer = setInterval(onTick, periodMs);
   onTick();
   return {
+    async catchUp() {
+      if (last !== undefined && isLate(last, { at: now(), monotonic: monotonic() }, periodMs)) onTick();
+      await sweeping;
+      // A sweep was under way when it was noticed, and judged by the time before: the next one is told.
+      if (asleepSince !== undefined && !stopped) onTick();
+      await sweeping;
+    },
     async stop() {
       stopped = true;
       clearInterval(timer);

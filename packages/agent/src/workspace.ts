@@ -40,7 +40,7 @@ const MAY_PASS =
  * Each git that has to do with worktrees reads what the repository keeps of all of them, and dies of one that another
  * git is just making or removing (seen in one of forty calls of six at a time).
  */
-const HALF_MADE = /failed to read \S*\/worktrees\/|Invalid path '\S*\/worktrees\//;
+const HALF_MADE = /(failed to read|Invalid path|could not create directory of) '?\S*\/worktrees\//;
 /** Each time a new process of some milliseconds, while the other git needs less. */
 const MOST_TRIES = 10;
 

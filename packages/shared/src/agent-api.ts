@@ -3,7 +3,8 @@
  * some of it on, and by the CLI.
  */
 import { z } from '@hono/zod-openapi';
-import { QueueSchema, TaskIdSchema, TaskSchema } from './task.ts';
+import { jsonValueSchema } from './json-value.ts';
+import { DEFAULT_QUEUE, QueueSchema, TaskIdSchema, TaskSchema } from './task.ts';
 
 const time = z.number().int();
 
@@ -14,6 +15,9 @@ export const LEAST_LEASE_MS = 5000;
 export const MOST_LEASE_MS = 3_600_000;
 /** How long a claim may wait for a task, ms. */
 export const MOST_CLAIM_WAIT_MS = 60_000;
+
+/** Of the progress of a claim, which every reader is told of once a second. */
+const MOST_PROGRESS_BYTES = 16 * 1024;
 
 const WorkerSchema = z
   .string()
@@ -26,7 +30,10 @@ export const ClaimRequestSchema = z
   .strictObject({
     /** Chosen by the worker: the same id gets the same claim again, so a lost answer is harmless. */
     claimId: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'must be 1 to 128 of A–Z a–z 0–9 . _ -'),
-    queue: QueueSchema,
+    queue: QueueSchema.refine(
+      (queue) => queue !== DEFAULT_QUEUE,
+      'the tasks of "default" are run by the agent itself; claim from a queue of your own',
+    ),
     worker: WorkerSchema,
     leaseMs: z.number().int().min(LEAST_LEASE_MS).max(MOST_LEASE_MS).optional(),
     /** How long to wait for a task, if there is none now; 0 by default. */
@@ -47,7 +54,7 @@ export const GrantSchema = z
 export type Grant = z.infer<typeof GrantSchema>;
 
 export const ClaimHeartbeatSchema = z
-  .strictObject({ progress: z.unknown().optional() })
+  .strictObject({ progress: jsonValueSchema(MOST_PROGRESS_BYTES).optional() })
   .openapi('ClaimHeartbeat');
 export const LeaseSchema = z
   .object({ leaseExpiresAt: time, cancelRequested: z.boolean() })
@@ -55,7 +62,7 @@ export const LeaseSchema = z
 export type Lease = z.infer<typeof LeaseSchema>;
 
 export const ClaimCompleteSchema = z
-  .strictObject({ result: z.unknown().optional() })
+  .strictObject({ result: jsonValueSchema().optional() })
   .openapi('ClaimComplete');
 export const ClaimFailSchema = z
   .strictObject({ message: z.string().min(1).max(4000), retryable: z.boolean().optional() })
@@ -99,7 +106,8 @@ export const ReclaimItemSchema = z
     action: z.enum(['requeue', 'stop']),
     /**
      * `wouldReclaim`: a dry run. `reclaimed`: it waits for its next attempt. `stopping`: it will, once its processes
-     * are gone. `changed`: it was no longer stale. Else the code of the problem that came up.
+     * are gone. `changed`: it was no longer stale. `cancelled`, `failed`: so it ended, since it was cancelled before or
+     * had been given up too often. Else the code of the problem that came up.
      */
     result: z.string(),
     message: z.string().optional(),

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { ConfigError, flagOf, loadConfig, type SettingName, settings } from './config.ts';
 import { makeFolder } from './test-support.ts';
@@ -16,6 +17,15 @@ function makeHome(file?: unknown) {
       loadConfig({ flags, env: { HOLDFAST_HOME: folder.path, ...env } }),
     [Symbol.dispose]: () => folder[Symbol.dispose](),
   };
+}
+
+function failure(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
 }
 
 function refusal(run: () => unknown): string {
@@ -194,6 +204,17 @@ test.each(['{', '', '[]', '3', 'null', '"x"'])('a config.json of %j is refused b
   using home = makeHome(content);
   expect(refusal(() => home.load())).toContain(join(home.path, 'config.json'));
 });
+
+test.each(['{"notifications": hunter2}', '{"a": "hunter2" "b": 1}', '{"a": "hunter2'])(
+  'a config.json of %j is refused without quoting it: it may hold secrets',
+  (content) => {
+    using home = makeHome(content);
+    const error = failure(() => home.load());
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(inspect(error)).toContain('is not JSON');
+    expect(inspect(error)).not.toContain('hunter2');
+  },
+);
 
 test('a config.json that cannot be read is refused, not passed over', () => {
   using home = makeFolder();

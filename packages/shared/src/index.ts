@@ -8,6 +8,7 @@ export {
   doubtReasons,
   isEnded,
   isTerminal,
+  isUnderWay,
   knowledgeOf,
   sessionStatus,
   shownStatuses,

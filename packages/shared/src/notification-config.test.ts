@@ -35,7 +35,7 @@ test('a secret is shown nowhere, but for the host of an address', () => {
   const shown = [
     JSON.stringify(config),
     inspect(config, { depth: 9, showHidden: true }),
-    `${config.channels.a!.url}`,
+    String(config.channels.a!.url),
   ];
   for (const text of shown) expect(text).not.toContain(SECRET);
   expect(JSON.parse(JSON.stringify(config))).toMatchObject({

@@ -34,6 +34,8 @@ export const PoolSchema = z
     queued: z.number().int(),
     paused: z.boolean(),
     draining: z.boolean(),
+    /** Tasks that workers hold; they take no slot. */
+    claimed: z.number().int().optional(),
     /** Why the agent itself starts nothing, or what else of it a person should see (`low_disk`). */
     attention: z.array(AttentionSchema).optional(),
   })

@@ -10,6 +10,7 @@ import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { matchedRoutes } from 'hono/route';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Problem, ProblemError } from './errors.ts';
@@ -203,7 +204,7 @@ function problemResponse(problem: ProblemError, path: string): Response {
 
 function answerError(error: Error, context: Context, logger: Logger): Response {
   if (error instanceof ProblemError) {
-    if (error.status >= 500) logger.warn({ err: error, path: context.req.path }, 'request failed');
+    if (error.status >= 500) logger.warn({ err: error, route: routeOf(context) }, 'request failed');
     return answerProblem(context, error);
   }
   if (error instanceof HTTPException && error.status === 400) {
@@ -212,11 +213,16 @@ function answerError(error: Error, context: Context, logger: Logger): Response {
       new ProblemError('malformed_json', 'The body must be one JSON value.', { cause: error }),
     );
   }
-  logger.error({ err: error, path: context.req.path }, 'request failed');
+  logger.error({ err: error, route: routeOf(context) }, 'request failed');
   return answerProblem(
     context,
     new ProblemError('internal', 'The service could not do that; its log says why.'),
   );
+}
+
+/** The pattern of the route, for a log: the path itself may hold the token of a claim. */
+function routeOf(context: Context): string {
+  return `${context.req.method} ${matchedRoutes(context).at(-1)?.path ?? ''}`;
 }
 
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'PUT'];

@@ -17,6 +17,11 @@ export function isTerminal(status: ShownStatus): status is TerminalStatus {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
+/** True while an attempt is under way: somebody has to be working on it (P3). */
+export function isUnderWay(status: ShownStatus): status is 'starting' | 'running' {
+  return status === 'starting' || status === 'running';
+}
+
 /** True for every status from which no further work is expected: the terminal ones and the verdict `lost`. */
 export function isEnded(status: ShownStatus): boolean {
   return isTerminal(status) || status === 'lost';

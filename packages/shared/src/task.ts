@@ -6,6 +6,7 @@
  * durations end in `Ms`, sizes in `Bytes`.
  */
 import { z } from '@hono/zod-openapi';
+import { jsonValueSchema } from './json-value.ts';
 import { taskStatuses } from './status.ts';
 
 export const reasons = [
@@ -107,7 +108,7 @@ const specFields = {
   retry: RetrySchema.optional(),
   concurrencyKey: z.string().min(1).max(256).optional(),
   keepLeftovers: z.boolean().optional(),
-  payload: z.unknown().optional(),
+  payload: jsonValueSchema().optional(),
 };
 
 /** What to run, as submitted. `env` holds values, which never leave the agent that accepted them. */

@@ -11,7 +11,7 @@ import {
   WorkerReleaseSchema,
 } from '@holdfast/shared';
 import type { ClaimLine } from '../claim-line.ts';
-import { type Claims, refuseDefaultQueue } from '../claims.ts';
+import type { Claims } from '../claims.ts';
 import { json, problem } from './tasks.ts';
 
 const body = <T extends z.ZodType>(schema: T, required = true) => ({
@@ -84,13 +84,10 @@ const releaseWorker = createRoute({
 
 export function addClaimRoutes(app: OpenAPIHono, claims: Claims, line: ClaimLine): void {
   app.openapi(claim, async (context) => {
-    const request = context.req.valid('json');
-    refuseDefaultQueue(request);
-    const grant = await line.take(request, context.req.raw.signal);
+    const grant = await line.take(context.req.valid('json'), context.req.raw.signal);
     return grant === undefined ? context.body(null, 204) : context.json(grant, 200);
   });
 
-  // Before the routes with a token, which would take "release" for one.
   app.openapi(releaseWorker, async (context) =>
     context.json({ items: await claims.releaseWorker(context.req.valid('json').worker) }, 200),
   );

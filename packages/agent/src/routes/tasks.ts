@@ -4,6 +4,7 @@ import {
   AttemptSchema,
   ProblemSchema,
   SubmitSchema,
+  type Task,
   TaskEventSchema,
   TaskIdSchema,
   TaskSchema,
@@ -11,6 +12,7 @@ import {
 } from '@holdfast/shared';
 import type { AttemptStore } from '../attempts.ts';
 import type { Claims } from '../claims.ts';
+import { hashContent } from '../content-hash.ts';
 import type { Journal } from '../journal.ts';
 import { listTasks, noSuchTask, type Queue } from '../queue.ts';
 import type { StopRequests } from '../stop-requests.ts';
@@ -152,6 +154,9 @@ export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): voi
     return record.task;
   };
 
+  /** With what changes without an event: the output as it was last measured, the lease as it was last renewed. */
+  const asOfNow = (task: Task) => claims.withLease(supervisor.withOutput(task));
+
   app.openapi(submit, async (context) => {
     const { task, created } = await queue.submitTask(context.req.valid('json'));
     if (created) onQueued();
@@ -159,16 +164,17 @@ export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): voi
   });
 
   app.openapi(list, (context) => {
-    // Every change of a task is an event, and the floor moves when tasks are pruned.
-    const etag = `"${journal.epoch}.${journal.head}.${journal.floor}"`;
-    if (matchesEtag(context.req.header('if-none-match'), etag)) return context.body(null, 304, { etag });
     const { label, ...query } = context.req.valid('query');
-    return context.json(listTasks(journal.database, { ...query, labels: label }), 200, { etag });
+    const { items, ...rest } = listTasks(journal.database, { ...query, labels: label });
+    const page = { items: items.map(asOfNow), ...rest };
+    // Of what is answered: leases and outputs change without an event.
+    const etag = `"${hashContent(page)}"`;
+    if (matchesEtag(context.req.header('if-none-match'), etag)) return context.body(null, 304, { etag });
+    return context.json(page, 200, { etag });
   });
 
   app.openapi(read, (context) => {
-    const task = taskOf(context.req.valid('param').id);
-    return context.json(claims.withLease(supervisor.withOutput(task)), 200);
+    return context.json(asOfNow(taskOf(context.req.valid('param').id)), 200);
   });
 
   app.openapi(readEvents, (context) => {
