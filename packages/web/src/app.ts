@@ -6,10 +6,14 @@ import { serveDashboard } from './dashboard.ts';
 import type { Feed } from './feed.ts';
 import type { Intents } from './intents.ts';
 import { startMetrics } from './metrics.ts';
+import type { Notifications } from './notify.ts';
 import type { Outputs } from './output.ts';
 import { createReads } from './reads.ts';
 import { addActionRoutes } from './routes/actions.ts';
 import { addAgentRoutes } from './routes/agents.ts';
+import { addAuditRoutes } from './routes/audit.ts';
+import { addBulkRoutes } from './routes/bulk.ts';
+import { addNotificationRoutes } from './routes/notifications.ts';
 import { isPublicPath } from './routes/paths.ts';
 import { addServiceRoutes } from './routes/service.ts';
 import { addSessionRoutes } from './routes/sessions.ts';
@@ -17,6 +21,8 @@ import { acceptsCookie, addSignInRoutes } from './routes/sign-in.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
 import type { SessionStore } from './session-store.ts';
 import { SignIn } from './sign-in.ts';
+import { definedOnly } from './routes/answers.ts';
+import type { StartTimer } from './timers.ts';
 
 export interface WebAppOptions {
   store: SessionStore;
@@ -24,6 +30,7 @@ export interface WebAppOptions {
   intents: Intents;
   feed: Feed;
   outputs: Outputs;
+  notifications: Notifications;
   /** The content of `web.token`. */
   token: string;
   allowedHosts: readonly string[];
@@ -33,13 +40,14 @@ export interface WebAppOptions {
   dashboardFolder: string | undefined;
   logger: Logger;
   now: () => number;
+  startTimer?: StartTimer;
 }
 
 export function createWebApp(options: WebAppOptions): OpenAPIHono {
-  const { store, agents, intents, feed, outputs, token, port, logger, now } = options;
+  const { store, agents, intents, feed, outputs, notifications, token, port, logger, now } = options;
   const limiter = new FailureLimiter({ now });
   const signIn = new SignIn({ token, now });
-  const reads = createReads({ store, agents });
+  const reads = createReads({ store, agents, notifications });
   const metrics = startMetrics({ store, agents, intents, feed, now });
   const app = createApp({
     title: 'Holdfast web',
@@ -55,9 +63,12 @@ export function createWebApp(options: WebAppOptions): OpenAPIHono {
   });
   addServiceRoutes(app, { reads, feed, metrics, checks: () => ({ store: options.isStoreOpen() }) });
   addSessionRoutes(app, { store, reads, now });
-  addTaskRoutes(app, { store, agents, reads, outputs });
+  addTaskRoutes(app, { store, agents, reads, outputs, now });
+  addBulkRoutes(app, { store, agents, intents, now, ...definedOnly({ startTimer: options.startTimer }) });
   addActionRoutes(app, { store, agents, intents, reads, now });
   addAgentRoutes(app, { agents, reads });
+  addAuditRoutes(app, { agents, reads });
+  addNotificationRoutes(app, { notifications });
   addSignInRoutes(app, { signIn, limiter, port });
   app.use(serveDashboard(options.dashboardFolder));
   return app;

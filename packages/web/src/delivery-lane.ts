@@ -131,8 +131,8 @@ export function isAway(view: ShownAgent | undefined): boolean {
 }
 
 /**
- * The live agent with the most free slots, among those whose lane has room; one that is paused or draining only if
- * there is no other. Undefined if none is live.
+ * The live agent with the most free slots, among those whose lane has room; one that starts nothing now (paused,
+ * draining, its disk full) only if there is no other. Undefined if none is live.
  */
 export function chooseAgent(
   views: ShownAgent[],
@@ -143,7 +143,8 @@ export function chooseAgent(
     const lane = laneOf(view.id);
     if (view.state !== 'live' || !lane.hasRoom) continue;
     const { slots = 0, running = 0, queued = 0, paused = false, draining = false } = view.pool ?? {};
-    const starts = !paused && !draining;
+    const isFull = view.pool?.attention?.some(({ code }) => code === 'low_disk') === true;
+    const starts = !paused && !draining && !isFull;
     const free = slots - running - queued - lane.chosenSince(view.asOf);
     if (best === undefined || (starts && !best.starts) || (starts === best.starts && free > best.free)) {
       best = { view, starts, free };

@@ -90,7 +90,8 @@ function isEnd(fields: Fields): boolean {
     isObject(outcome) &&
     typeof outcome['reason'] === 'string' &&
     isInteger(fields['outputBytes']) &&
-    isOptional(fields, ['lastOutputAt'], isInteger)
+    isOptional(fields, ['lastOutputAt'], isInteger) &&
+    isOptional(fields, ['lastLine'], isString)
   );
 }
 
@@ -109,7 +110,7 @@ function isTask(value: unknown): value is Task {
     isSpec(value['spec']) &&
     isObject(value['labels']) &&
     Object.values(value['labels']).every((label) => typeof label === 'string') &&
-    isOptional(value, ['title', 'externalId'], isString) &&
+    isOptional(value, ['title', 'externalId', 'lastLine'], isString) &&
     isOptional(value, ['startedAt', 'endedAt', 'lastOutputAt'], isInteger) &&
     isOptional(value, ['claim', 'process', 'outcome'], isObject) &&
     isOptional(value, ['attention'], Array.isArray) &&

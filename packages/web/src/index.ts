@@ -4,6 +4,7 @@
  *
  *   discovery → agents → subscription → ingest → session-store → feed → browsers
  *   routes → intents → agent-client → agents
+ *   session-store → notify → channels
  */
 import { join } from 'node:path';
 import {
@@ -24,6 +25,7 @@ import { createWebApp } from './app.ts';
 import { startDiscovery } from './discovery.ts';
 import { startFeed } from './feed.ts';
 import { startIntents } from './intents.ts';
+import { startNotifications } from './notify.ts';
 import { startOutputs } from './output.ts';
 import { openSqliteSessionStore } from './sqlite-session-store.ts';
 import { startSubscription } from './subscription.ts';
@@ -93,12 +95,24 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     outputs.stop();
   };
   begun.defer(endStreams);
+  const notifications = begun.adopt(
+    await startNotifications({
+      store,
+      agents,
+      config: config.notifications,
+      url: () => server.url,
+      logger,
+      now,
+    }),
+    (open) => open.stop(),
+  );
   const app = createWebApp({
     store,
     agents,
     intents,
     feed,
     outputs,
+    notifications,
     token,
     allowedHosts: config.allowedHost,
     port: () => server.port,
@@ -108,6 +122,8 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     now,
   });
   const server = begun.adopt(await serveApp(app, config.webHost, config.webPort), (open) => open.stop());
+  // Not before web has its address, which messages lead to.
+  notifications.begin();
   // Streams would hold the server open: they end before it is stopped.
   begun.defer(endStreams);
   begun.use(announceWeb(config.home, server.url));

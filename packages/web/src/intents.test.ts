@@ -107,6 +107,11 @@ test('the live agent with the most free slots is chosen, and those chosen since 
     viewOf({ id: 'a2', name: 'two' }),
     viewOf({ id: 'a3', name: 'three', state: 'late', pool: { ...pool, slots: 100 } }),
     viewOf({ id: 'a4', name: 'four', pool: { ...pool, slots: 100, paused: true } }),
+    viewOf({
+      id: 'a5',
+      name: 'five',
+      pool: { ...pool, slots: 100, attention: [{ code: 'low_disk', message: 'm', sinceAt: NOON }] },
+    }),
   );
   const { intents } = await setUp(agents);
   const submits = Array.from({ length: 4 }, () => submitOf());
@@ -463,4 +468,84 @@ test('stopping ends a delivery that is under way, and leaves it to be done', asy
   expect(await setup.store.dueIntents()).toMatchObject([{ taskId: submit.id, tries: 0 }]);
   setup.clock.advance(2000);
   expect((await answer).outcome).toBe('promised');
+});
+
+/** A task of a1 that is running its first attempt. */
+async function running(setup: Setup): Promise<Submit> {
+  const submit = submitOf();
+  const accepted = setup.intents.submit(submit, 'a1');
+  (await setup.agents.take()).answer(201, taskOf(submit, { status: 'running', attempt: 1, seq: 3 }));
+  await accepted;
+  return submit;
+}
+
+test('a reclaim names its attempt and reason to the agent, and the row shows the agent’s answer', async () => {
+  const setup = await setUp();
+  const submit = await running(setup);
+  const asked = setup.intents.reclaim(submit.id, { attempt: 1, reason: 'its worker is gone' });
+  const call = await setup.agents.take();
+  expect(call).toMatchObject({
+    agent: 'a1',
+    method: 'POST',
+    path: `/tasks/${submit.id}/reclaim`,
+    body: { attempt: 1, reason: 'its worker is gone' },
+  });
+  expect((await rowOf(setup, submit)).pending).toMatchObject([{ action: 'reclaim', sinceAt: NOON }]);
+  call.answer(202, taskOf(submit, { status: 'queued', attempt: 1, seq: 4 }));
+  expect(await asked).toMatchObject({ status: 'queued', pending: [] });
+});
+
+test('a reclaim that is asked while the agent is away survives a restart of web and is delivered with its attempt', async () => {
+  const before = await setUp();
+  const submit = await running(before);
+  before.agents.show(viewOf({ state: 'lost' }));
+  const row = await before.intents.reclaim(submit.id, { attempt: 1, reason: 'silent' });
+  expect(row.pending).toMatchObject([{ action: 'reclaim' }]);
+  const again = await before.intents.reclaim(submit.id, { attempt: 1, reason: 'silent still' });
+  expect(again.pending).toHaveLength(1);
+  const after = await restart(before);
+  expect(after.agents.calls).toEqual([]);
+  after.agents.show(viewOf());
+  const call = await after.agents.take();
+  expect(call.body).toEqual({ attempt: 1, reason: 'silent' });
+  call.answer(202, taskOf(submit, { status: 'running', attempt: 1, seq: 4 }));
+  await until(() => after.intents.waiting().count === 0);
+});
+
+test('what the agent says against a reclaim is answered and shown', async () => {
+  const setup = await setUp();
+  const submit = await running(setup);
+  const asked = setup.intents.reclaim(submit.id, { attempt: 1, reason: 'silent' });
+  (await setup.agents.take()).answer(409, problemOf('attempt_changed', 409, 'attempt 2 is the current one'));
+  await expect(asked).rejects.toMatchObject({ code: 'attempt_changed' });
+  expect((await rowOf(setup, submit)).refused).toMatchObject({
+    action: 'reclaim',
+    message: 'attempt 2 is the current one',
+  });
+});
+
+test('web itself refuses a reclaim only where it can never work', async () => {
+  const setup = await setUp();
+  const { intents, agents, store } = setup;
+  const reclaim = (id: string) => intents.reclaim(id, { attempt: 1, reason: 'r' });
+  await expect(reclaim(newTaskId())).rejects.toMatchObject({ code: 'no_such_task' });
+
+  const ended = submitOf();
+  const accepted = intents.submit(ended);
+  (await agents.take()).answer(201, taskOf(ended, { status: 'completed', seq: 4, endedAt: NOON }));
+  await accepted;
+  await expect(reclaim(ended.id)).rejects.toMatchObject({ code: 'not_claimable' });
+
+  const given = await running(setup);
+  await store.markUnknown('a1', 'agent_unreachable', NOON, NOON);
+  await store.resolveLost(given.id, undefined, NOON);
+  agents.show(viewOf({ state: 'lost' }));
+  const promised = submitOf();
+  await intents.submit(promised, 'a1');
+  await expect(reclaim(promised.id)).rejects.toMatchObject({ code: 'not_claimable' });
+  expect(agents.calls).toEqual([]);
+  // A verdict yields to the agent's word, so its agent is asked.
+  expect((await reclaim(given.id)).pending).toMatchObject([{ action: 'reclaim' }]);
+  agents.forget('a1');
+  await expect(reclaim(given.id)).rejects.toMatchObject({ code: 'agent_unreachable' });
 });

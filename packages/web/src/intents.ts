@@ -16,9 +16,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import {
-  isEnded,
   type Logger,
   ProblemError,
+  type Reclaim,
   type ShownAgent,
   type Submit,
   TaskSchema,
@@ -28,6 +28,7 @@ import { type AgentAnswer, type AgentClient, AgentUnreachableError } from './age
 import { passOn } from './agent-problem.ts';
 import type { Agents } from './agents.ts';
 import { chooseAgent, isAway, Lane } from './delivery-lane.ts';
+import { agentRemoved, refusalOf, type Action } from './judge.ts';
 import { type Intent, type NewIntent, type SessionStore, StoreError, type TaskRow } from './session-store.ts';
 import { jitteredDelayMs, type StartTimer, startTimer } from './timers.ts';
 
@@ -40,10 +41,19 @@ interface Accepted {
 export interface Intents {
   /** Throws `ProblemError` `task_conflict`, `invalid`. */
   submit(submit: Submit, agentId?: string): Promise<Accepted>;
-  /** Throws `ProblemError` `no_such_task`, `already_ended`, `agent_unreachable` (its agent was removed). */
-  cancel(taskId: string): Promise<TaskRow>;
+  /**
+   * Throws `ProblemError` `no_such_task`, `already_ended`, `agent_unreachable` (its agent was removed). This and the
+   * following wait for the agent's answer up to 2 s, or until `patience` ends.
+   */
+  cancel(taskId: string, patience?: Promise<unknown>): Promise<TaskRow>;
   /** `id` is the new task's. Throws `ProblemError` `no_such_task`, `not_ended`, `task_conflict`, `invalid`. */
-  retry(of: string, id: string): Promise<Accepted>;
+  retry(of: string, id: string, patience?: Promise<unknown>): Promise<Accepted>;
+  /**
+   * Gives up one attempt of a task, for a new one; another attempt is left alone, whenever the agent hears of it.
+   * Throws `ProblemError` `no_such_task`, `not_claimable`, `attempt_changed`, `agent_unreachable` (its agent was
+   * removed).
+   */
+  reclaim(taskId: string, reclaim: Reclaim, patience?: Promise<unknown>): Promise<TaskRow>;
   /** How many wait for an answer, and since when the oldest does. */
   waiting(): { count: number; oldestAt: number | undefined };
   stop(): Promise<void>;
@@ -120,29 +130,18 @@ class IntentDelivery implements Intents {
     });
   }
 
-  async retry(of: string, id: string): Promise<Accepted> {
+  async retry(of: string, id: string, patience?: Promise<unknown>): Promise<Accepted> {
     const { store } = this.#options;
     const row = await this.#row(of);
-    if (!isEnded(row.status)) {
-      throw new ProblemError(
-        'not_ended',
-        `The task is ${row.status}; only one that has ended can be repeated.`,
-      );
-    }
-    if (row.agentId === undefined || row.task.seq === 0) {
-      throw new ProblemError(
-        'no_such_task',
-        'No agent ever had this task, so none can repeat it. Submit it anew.',
-      );
-    }
+    this.#refuse('retry', row);
     if ((await store.task(id)) === undefined) this.#refuseOldId(id);
-    return this.#ask({ taskId: id, body: { action: 'retry', of }, agentId: row.agentId });
+    return this.#ask({ taskId: id, body: { action: 'retry', of }, agentId: row.agentId! }, patience);
   }
 
-  async cancel(taskId: string): Promise<TaskRow> {
+  async cancel(taskId: string, patience?: Promise<unknown>): Promise<TaskRow> {
     const { store, agents } = this.#options;
     let row = await this.#row(taskId);
-    if (isEnded(row.status)) throw alreadyEnded(row.status);
+    this.#refuse('cancel', row);
     if (row.pending.some((pending) => pending.action === 'cancel')) return row;
     if (row.status === 'submitted') {
       const isLocal = await store.cancelUnsent(taskId, this.#now());
@@ -154,17 +153,17 @@ class IntentDelivery implements Intents {
       }
     }
     const { agentId } = row;
-    if (agentId === undefined || agents.viewOf(agentId) === undefined) {
-      throw new ProblemError(
-        'agent_unreachable',
-        'Its agent was removed here. Add the agent again, or resolve the task.',
-      );
-    }
-    const { job } = await this.#record({ taskId, body: { action: 'cancel' }, agentId });
-    const delivered = await this.#within(job);
-    // That it has ended meanwhile, only the agent knew.
-    if (delivered?.kind === 'refused') throw passOn(delivered.answer);
-    return this.#row(taskId);
+    if (agentId === undefined || agents.viewOf(agentId) === undefined) throw agentRemoved();
+    return this.#act({ taskId, body: { action: 'cancel' }, agentId }, patience);
+  }
+
+  async reclaim(taskId: string, { attempt, reason }: Reclaim, patience?: Promise<unknown>): Promise<TaskRow> {
+    const row = await this.#row(taskId);
+    this.#refuse('reclaim', row);
+    return this.#act(
+      { taskId, body: { action: 'reclaim', attempt, reason }, agentId: row.agentId! },
+      patience,
+    );
   }
 
   waiting(): { count: number; oldestAt: number | undefined } {
@@ -181,10 +180,23 @@ class IntentDelivery implements Intents {
 
   // ── Asking ──
 
-  async #ask(intent: Omit<NewIntent, 'id' | 'at'>): Promise<Accepted> {
+  #refuse(action: Action, row: TaskRow): void {
+    const refusal = refusalOf(action, row, (id) => this.#options.agents.viewOf(id) !== undefined);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Something is done to a task; what only the agent knows against it is thrown as its problem. */
+  async #act(intent: Omit<NewIntent, 'id' | 'at'>, patience: Promise<unknown> | undefined): Promise<TaskRow> {
+    const { job } = await this.#record(intent);
+    const delivered = await this.#within(job, patience);
+    if (delivered?.kind === 'refused') throw passOn(delivered.answer);
+    return this.#row(intent.taskId);
+  }
+
+  async #ask(intent: Omit<NewIntent, 'id' | 'at'>, patience?: Promise<unknown>): Promise<Accepted> {
     const { outcome, row, job } = await this.#record(intent);
     if (outcome === 'repeated') return { row, outcome };
-    const delivered = await this.#within(job);
+    const delivered = await this.#within(job, patience);
     return {
       row: await this.#row(intent.taskId),
       outcome: delivered?.kind === 'settled' ? 'acknowledged' : 'promised',
@@ -213,9 +225,10 @@ class IntentDelivery implements Intents {
     return { outcome: 'recorded', row: recorded.row, job };
   }
 
-  /** How a delivery ended, if it does within 2 s; one that cannot even begin is not waited for. */
-  async #within(job: Job | undefined): Promise<Delivered | undefined> {
+  /** How a delivery ended, if it does in time; one that cannot even begin is not waited for. */
+  async #within(job: Job | undefined, patience?: Promise<unknown>): Promise<Delivered | undefined> {
     if (job === undefined || this.#isHeldBack(job.intent)) return undefined;
+    if (patience !== undefined) return Promise.race([job.done.promise, patience.then(() => undefined)]);
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const timer = this.#startTimer(() => resolve(undefined), ANSWER_WITHIN_MS);
     try {
@@ -456,10 +469,4 @@ function isOfTheLane(answer: RefusedAnswer): boolean {
   return (
     answer.code === undefined || answer.status === 401 || answer.status === 403 || answer.code === 'stopping'
   );
-}
-
-function alreadyEnded(status: string): ProblemError {
-  return new ProblemError('already_ended', `The task has already ended: ${status}.`, {
-    extra: { taskStatus: status },
-  });
 }

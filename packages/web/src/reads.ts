@@ -6,7 +6,14 @@
 import { randomBytes } from 'node:crypto';
 import { formatFeedCursor, ProblemError, type ShownTask, type State, VERSION } from '@holdfast/shared';
 import type { Agents } from './agents.ts';
-import { type SessionStore, StoreError, type TaskFilter, type TaskRow } from './session-store.ts';
+import type { Notifications } from './notify.ts';
+import {
+  type PageRequest,
+  type SessionStore,
+  StoreError,
+  type TaskFilter,
+  type TaskRow,
+} from './session-store.ts';
 import { showTask } from './shown.ts';
 
 export interface Reads {
@@ -18,22 +25,30 @@ export interface Reads {
   row(taskId: string): Promise<TaskRow>;
   tasks(
     filter: TaskFilter,
-    page: { limit: number; after?: string },
+    page: PageRequest,
   ): Promise<{ items: ShownTask[]; next?: string; total: number; cursor: string }>;
 }
 
-export function createReads(options: { store: SessionStore; agents: Agents }): Reads {
-  const { store, agents } = options;
+export function createReads(options: {
+  store: SessionStore;
+  agents: Agents;
+  notifications: Pick<Notifications, 'failing'>;
+}): Reads {
+  const { store, agents, notifications } = options;
   // The revision begins anew with each start of web.
   const start = randomBytes(6).toString('base64url');
   const reads: Reads = {
-    etag: () => `W/"${store.epoch}.${store.version()}.${start}.${agents.revision()}"`,
+    etag: () => {
+      const failing = notifications.failing().join('+');
+      return `W/"${store.epoch}.${store.version()}.${start}.${agents.revision()}.${failing}"`;
+    },
     cursor: () => formatFeedCursor({ epoch: store.epoch, version: store.version() }),
     state: () => ({
       agents: agents.views(),
       counts: store.counts(),
       cursor: reads.cursor(),
       version: VERSION,
+      failingChannels: notifications.failing(),
     }),
     show: (row) => showTask(row, (id) => agents.viewOf(id)),
     async row(taskId) {

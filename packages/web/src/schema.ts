@@ -94,7 +94,10 @@ export const tasks = sqliteTable(
     activityAttempt: integer('activity_attempt'),
     outputBytes: integer('output_bytes'),
     lastOutputAt: integer('last_output_at'),
+    lastLine: text('last_line'),
     progress: text('progress'),
+    leaseExpiresAt: integer('lease_expires_at'),
+    lastHeartbeatAt: integer('last_heartbeat_at'),
     /** The Task as its agent's log states it; before that, as it was submitted. */
     task: text('task').notNull(),
     /** The Task as its agent answered a request, while that is ahead of the log. */
@@ -201,4 +204,93 @@ export const tombstones = sqliteTable(
     at: integer('at').notNull(),
   },
   (table) => [uniqueIndex('tombstones_id').on(table.kind, table.id), index('tombstones_at').on(table.at)],
+);
+
+/** How far each agent's tasks are past: what ended at or below `baseSeq` of `generation` is no news. */
+export const alertSources = sqliteTable('alert_sources', {
+  agentId: text('agent_id').primaryKey(),
+  generation: integer('generation').notNull(),
+  baseSeq: integer('base_seq').notNull(),
+  /** 1 once it was heard live: an agent that never was cannot be lost. */
+  heard: integer('heard').notNull().default(0),
+});
+
+/** What happened that people may want to be told, for 7 days. */
+export const alerts = sqliteTable(
+  'alerts',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    /** Of what happened: the same is never noted twice. */
+    key: text('key').notNull(),
+    kind: text('kind').notNull(),
+    taskId: text('task_id'),
+    sessionId: text('session_id'),
+    agentId: text('agent_id'),
+    agentName: text('agent_name'),
+    /** Of an `attention`: which one. */
+    code: text('code'),
+    /** What it happened to, for people. */
+    subject: text('subject').notNull(),
+    detail: text('detail').notNull(),
+    /** 1 for what lasts until it is resolved. */
+    lasting: integer('lasting').notNull(),
+    sinceAt: integer('since_at').notNull(),
+    notedAt: integer('noted_at').notNull(),
+    resolvedAt: integer('resolved_at'),
+    /** How it was resolved, for people. */
+    resolution: text('resolution'),
+  },
+  (table) => [
+    uniqueIndex('alerts_key').on(table.key),
+    index('alerts_noted').on(table.notedAt),
+    index('alerts_open')
+      .on(table.taskId, table.kind)
+      .where(sql`lasting = 1 and resolved_at is null`),
+  ],
+);
+
+/** What a channel is to be told, or was. */
+export const alertTellings = sqliteTable(
+  'alert_tellings',
+  {
+    channel: text('channel').notNull(),
+    alertId: integer('alert_id').notNull(),
+    /** `waiting` → `told` → `owed` (it was resolved: the channel must hear of it) → `done`. */
+    state: text('state').notNull(),
+    message: integer('message'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.channel, table.alertId] }),
+    index('alert_tellings_alert').on(table.alertId),
+    index('alert_tellings_state').on(table.channel, table.state, table.alertId),
+    index('alert_tellings_message').on(table.message),
+  ],
+);
+
+/** The outbox: each message to each channel, under an id that is the same with every try. */
+export const alertMessages = sqliteTable(
+  'alert_messages',
+  {
+    /** The order in which a channel gets them. */
+    ordinal: integer('ordinal').primaryKey({ autoIncrement: true }),
+    id: text('id').notNull(),
+    channel: text('channel').notNull(),
+    lane: text('lane').notNull(),
+    body: text('body').notNull(),
+    createdAt: integer('created_at').notNull(),
+    /** `waiting`, `delivered` or `dropped`. */
+    state: text('state').notNull(),
+    tries: integer('tries').notNull().default(0),
+    triedAt: integer('tried_at'),
+    nextTryAt: integer('next_try_at').notNull(),
+    error: text('error'),
+  },
+  (table) => [
+    uniqueIndex('alert_messages_id').on(table.id),
+    index('alert_messages_channel').on(table.channel, table.lane, table.createdAt),
+    index('alert_messages_tried').on(table.channel, table.triedAt),
+    index('alert_messages_waiting')
+      .on(table.channel, table.lane, table.ordinal)
+      .where(sql`state = 'waiting'`),
+  ],
 );

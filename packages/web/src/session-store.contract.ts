@@ -7,6 +7,7 @@ import { describeEvents } from './store/contract/events.ts';
 import { describeHistories } from './store/contract/histories.ts';
 import { describeIntents } from './store/contract/intents.ts';
 import type { OpenStore, Sentence } from './store/contract/kit.ts';
+import { describeMarks } from './store/contract/marks.ts';
 import { describeShown } from './store/contract/shown.ts';
 import { describeSnapshots } from './store/contract/snapshots.ts';
 
@@ -26,5 +27,6 @@ export function describeSessionStore(name: string, open: OpenStore): void {
   describeDoubts(it);
   describeIntents(it);
   describeShown(it);
+  describeMarks(it);
   describeHistories(it, open);
 }

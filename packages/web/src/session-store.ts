@@ -26,6 +26,7 @@ import type {
   TaskEvent,
   TaskStatus,
 } from '@holdfast/shared';
+import type { AlertStore } from './notify/alert-store.ts';
 
 /** Where web stands in an agent's log. */
 export interface AgentPosition {
@@ -169,6 +170,25 @@ export type RecordedIntent =
   /** The id belongs to another task. */
   | { outcome: 'conflict'; row: TaskRow };
 
+/**
+ * What a person may look for besides a status:
+ * - `stale`: starting or running, and nobody seems to work on it: a lease that is over, or an agent's `claim_silent` or
+ *   `probe_failed`;
+ * - `attention`: not ended, and its agent says that a person should see something;
+ * - `refused`: not ended or failed, and the last action asked for was refused;
+ * - `pending`: something asked of it is not delivered yet;
+ * - `needsYou`: unknown, or any of the first three (a refusal of a failed task, which is a refused submit, for a day).
+ */
+export const taskMarks = ['needsYou', 'stale', 'attention', 'refused', 'pending'] as const;
+export type TaskMark = (typeof taskMarks)[number];
+
+/** Holds only where there is a number; `!` means another one. */
+export interface NumberTest {
+  op: '=' | '!' | '<' | '>';
+  value: number;
+}
+
+/** Parts that are absent restrict nothing; all others must hold. */
 export interface TaskFilter {
   status?: ShownStatus[];
   sessionId?: string;
@@ -178,6 +198,21 @@ export interface TaskFilter {
   labels?: string[];
   /** Case-insensitive, anywhere in title, command, id or session. */
   q?: string;
+  /** All of them, as of `at` (ms). */
+  marks?: { is: TaskMark[]; at: number };
+  /** Not ended, or ended at this time (ms) or later. */
+  since?: number;
+  attempt?: NumberTest;
+  /** Of the outcome. */
+  exitCode?: NumberTest;
+}
+
+export interface PageRequest {
+  limit: number;
+  /** `next` of the page before, of a list in the same order. */
+  after?: string;
+  /** By creation; default `newest` first. */
+  order?: 'newest' | 'oldest';
 }
 
 export interface TaskPage {
@@ -201,6 +236,8 @@ export interface Changes {
 
 export interface SessionStore {
   readonly epoch: string;
+  /** What notifications keep: in the same store, so that news and the place up to which they were read are one. */
+  readonly alerts: AlertStore;
 
   // ── Agents ──
   agents(): Promise<StoredAgent[]>;
@@ -232,7 +269,7 @@ export interface SessionStore {
    * generation that it began has no position and is followed by another one.
    */
   takeSnapshot(snapshot: SnapshotInput): Promise<void>;
-  /** Sizes of logs and progress of claims; never moves a status. */
+  /** Sizes of logs, leases and progress of claims; never moves a status. */
   applyActivity(agentId: string, entries: ActivityEntry[], at: number): Promise<void>;
   /**
    * Every live task of the agent becomes `unknown`; the doubt is kept. Returns how many changed. A `submitted` task
@@ -293,7 +330,9 @@ export interface SessionStore {
 
   // ── What is shown ──
   task(id: string): Promise<TaskRow | undefined>;
-  tasks(filter: TaskFilter, page: { limit: number; after?: string }): Promise<TaskPage>;
+  tasks(filter: TaskFilter, page: PageRequest): Promise<TaskPage>;
+  /** The labels that most tasks have, `key=value`, and how many have each. */
+  labels(limit: number): Promise<{ label: string; tasks: number }[]>;
   sessions(
     filter: { archived?: boolean; q?: string },
     page: { limit: number; after?: string },

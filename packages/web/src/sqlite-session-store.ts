@@ -18,11 +18,13 @@ import {
   type Task,
   type TaskEvent,
 } from '@holdfast/shared';
+import { SqliteAlertStore } from './notify/sqlite-alert-store.ts';
 import type {
   Changes,
   Doubt,
   Intent,
   NewIntent,
+  PageRequest,
   ReceivedEvent,
   RecordedIntent,
   SessionStore,
@@ -77,6 +79,7 @@ interface AgentRecord {
 
 class SqliteSessionStore implements SessionStore {
   readonly epoch: string;
+  readonly alerts: SqliteAlertStore;
   readonly #database: SqliteDatabase;
   readonly #now: () => number;
   readonly #derived: Derived;
@@ -119,6 +122,7 @@ class SqliteSessionStore implements SessionStore {
       onCommit: () => this.#publish(),
       onRollback: () => this.#derived.rollback(),
     });
+    this.alerts = new SqliteAlertStore(database, this.#group);
     const tasks = new TaskTable(database);
     const sessions = new SessionTable(database, this.#derived);
     this.#retention = new Retention(database, this.#derived);
@@ -203,7 +207,10 @@ class SqliteSessionStore implements SessionStore {
     for (const tasks of pagesOf(snapshot.tasks, SNAPSHOT_ROWS)) {
       await this.#group.run(() => this.#log.takeRows(taking, tasks));
     }
-    await this.#group.run(() => this.#log.endSnapshot(taking));
+    await this.#group.run(() => {
+      this.#log.endSnapshot(taking);
+      this.alerts.follow(snapshot.agentId, taking.generation, snapshot.seq);
+    });
   }
 
   applyActivity(agentId: string, entries: ActivityEntry[], at: number): Promise<void> {
@@ -294,7 +301,11 @@ class SqliteSessionStore implements SessionStore {
     return record === undefined ? undefined : this.#tables.tasks.toRow(record);
   }
 
-  async tasks(filter: TaskFilter, page: { limit: number; after?: string }): Promise<TaskPage> {
+  async labels(limit: number): Promise<{ label: string; tasks: number }[]> {
+    return this.#list.labels(limit);
+  }
+
+  async tasks(filter: TaskFilter, page: PageRequest): Promise<TaskPage> {
     return this.#list.read(filter, page);
   }
 

@@ -174,6 +174,17 @@ test('it takes what the agent has, becomes live by a heartbeat, and follows', as
   ]);
 });
 
+test('why an agent itself starts nothing is passed on as it says it, and told at once', async () => {
+  await using kit = await Kit.open();
+  await kit.untilState('live');
+  const attention = [{ code: 'low_disk', message: '12 MB are left on the disk of its home', sinceAt: START }];
+  kit.agent.beat({ pool: { slots: 4, running: 0, queued: 2, paused: false, draining: false, attention } });
+  await kit.until(() => kit.subscription.view().pool?.attention !== undefined, 'the attention');
+  expect(kit.views.at(-1)?.pool?.attention).toEqual(attention);
+  await kit.beat();
+  expect(kit.views.at(-1)?.pool).not.toHaveProperty('attention');
+});
+
 test('after a cut in the middle of a frame it resumes from the durable cursor, and misses nothing (P6)', async () => {
   await using kit = await Kit.open();
   await kit.untilState('live');

@@ -1,12 +1,13 @@
 /** Web without its links: the real store, routes and deliveries behind a real server, agents that a test plays. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { serveApp, type Submit } from '@holdfast/shared';
+import { type NotificationsConfig, serveApp, type Submit } from '@holdfast/shared';
 import { type Agents, startAgents } from './agents.ts';
 import { createWebApp } from './app.ts';
 import { startDiscovery } from './discovery.ts';
 import { startFeed } from './feed.ts';
 import { startIntents } from './intents.ts';
+import { startNotifications } from './notify.ts';
 import { startOutputs } from './output.ts';
 import type { SessionStore } from './session-store.ts';
 import { openSqliteSessionStore } from './sqlite-session-store.ts';
@@ -46,7 +47,7 @@ export interface Answer {
 /** Agents `a1` (one) and `a2` (two), both live. `cleanups` are to be run after the test, last one first. */
 export async function startTestApp(
   cleanups: (() => unknown)[],
-  options: { allowedHosts?: string[] } = {},
+  options: { allowedHosts?: string[]; channels?: NotificationsConfig['channels'] } = {},
 ): Promise<TestApp> {
   const home = makeHome(cleanups);
   announceFakeAgent(home, { id: 'a1', name: 'one' });
@@ -87,12 +88,22 @@ export async function startTestApp(
   cleanups.push(() => intents.stop());
   const feed = startFeed({ store, agents, heartbeatMs: 60_000, logger: silentLogger, now: clock.now });
   const outputs = startOutputs({ client: (id) => agents.client(id) });
+  const notifications = await startNotifications({
+    store,
+    agents,
+    config: { channels: options.channels ?? {} },
+    url: () => server.url,
+    logger: silentLogger,
+    now: clock.now,
+  });
+  cleanups.push(() => notifications.stop());
   const app = createWebApp({
     store,
     agents,
     intents,
     feed,
     outputs,
+    notifications,
     token: TOKEN,
     allowedHosts: options.allowedHosts ?? [],
     port: () => server.port,
@@ -100,6 +111,7 @@ export async function startTestApp(
     dashboardFolder,
     logger: silentLogger,
     now: clock.now,
+    startTimer: clock.startTimer,
   });
   const server = await serveApp(app, '127.0.0.1', 0);
   cleanups.push(() => server.stop());

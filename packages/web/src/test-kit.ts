@@ -111,6 +111,8 @@ export interface HeldCall {
   agent: string;
   method: string;
   path: string;
+  /** The query, with its `?`. */
+  search: string;
   body: unknown;
   answer: (status: number, body?: unknown, headers?: Record<string, string>) => void;
   /** The connection is cut. */
@@ -132,6 +134,7 @@ export class FakeAgents implements Pick<Agents, 'views' | 'viewOf' | 'client' | 
       agent: url.hostname.replace('.test', ''),
       method: init.method ?? 'GET',
       path: url.pathname,
+      search: url.search,
       body: typeof init.body === 'string' ? JSON.parse(init.body) : undefined,
       answer: (status, body, headers = {}) =>
         resolve(new Response(body === undefined ? null : JSON.stringify(body), { status, headers })),

@@ -132,3 +132,19 @@ test('a person’s verdict ends an unknown task, and stays on record with the do
     items: [{ reason: 'agent_unreachable', lastStatus: 'queued', resolvedTo: 'lost' }],
   });
 });
+
+test('a reclaim answers the task with what is pending, and checks what it is told', async () => {
+  const setup = await startTestApp(cleanups);
+  const submit = submitOf();
+  setup.network.reply = (call) => call.answer(201, taskOf(submit, { status: 'running', attempt: 1, seq: 3 }));
+  await setup.call('POST', '/api/tasks', { ...submit, agent: 'a1' });
+  const path = `/api/tasks/${submit.id}/reclaim`;
+  for (const body of [{}, { attempt: 0, reason: 'r' }, { attempt: 1 }, { attempt: 1, reason: '' }]) {
+    expect(await setup.call('POST', path, body)).toMatchObject({ status: 422, body: { code: 'invalid' } });
+  }
+  setup.links[0]!.show({ state: 'lost' });
+  expect(await setup.call('POST', path, { attempt: 1, reason: 'r' })).toMatchObject({
+    status: 202,
+    body: { status: 'running', pending: [{ action: 'reclaim' }] },
+  });
+});

@@ -1,11 +1,13 @@
-/** What people ask of tasks: submit, cancel, retry, resolve. */
+/** What people ask of a task: submit, cancel, retry, reclaim, resolve. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { ProblemError, ShownTaskSchema, SubmitSchema, TaskIdSchema } from '@holdfast/shared';
+import { ReclaimSchema, ShownTaskSchema, SubmitSchema, TaskIdSchema } from '@holdfast/shared';
 import type { Agents } from '../agents.ts';
 import type { Intents } from '../intents.ts';
+import { notUnknown } from '../judge.ts';
 import type { Reads } from '../reads.ts';
 import type { SessionStore } from '../session-store.ts';
 import { IdParamSchema, json, jsonBody, problem } from './answers.ts';
+import { namedAgent } from './task-filter.ts';
 
 export interface ActionRoutesOptions {
   store: SessionStore;
@@ -65,6 +67,23 @@ const retry = createRoute({
   },
 });
 
+const reclaim = createRoute({
+  method: 'post',
+  path: '/api/tasks/{id}/reclaim',
+  summary: 'Give up an attempt of a task, for a new one; harmless to repeat',
+  description:
+    'A claim is taken back at once, a process of the agent is stopped first. Another attempt than the one that is ' +
+    'named is left alone, however late its agent hears of it.',
+  request: { params: IdParamSchema, body: jsonBody(ReclaimSchema) },
+  responses: {
+    202: json(ShownTaskSchema, 'On record; `pending` until the agent has answered'),
+    404: problem('no_such_task'),
+    409: problem('not_claimable, attempt_changed'),
+    422: problem('invalid'),
+    503: problem('agent_unreachable: its agent was removed'),
+  },
+});
+
 const resolve = createRoute({
   method: 'post',
   path: '/api/tasks/{id}/resolve',
@@ -104,24 +123,14 @@ export function addActionRoutes(app: OpenAPIHono, options: ActionRoutesOptions):
     return context.json(reads.show(accepted.row), statusOf[accepted.outcome]);
   });
 
+  app.openapi(reclaim, async (context) => {
+    const row = await intents.reclaim(context.req.valid('param').id, context.req.valid('json'));
+    return context.json(reads.show(row), 202);
+  });
+
   app.openapi(resolve, async (context) => {
     const { id } = await reads.row(context.req.valid('param').id);
-    if (!(await store.resolveLost(id, context.req.valid('json').note, now()))) {
-      throw new ProblemError('not_unknown', 'Only a task whose status is unknown can be given a verdict.');
-    }
+    if (!(await store.resolveLost(id, context.req.valid('json').note, now()))) throw notUnknown();
     return context.json(reads.show(await reads.row(id)), 200);
-  });
-}
-
-/** The id of the agent that a submit names. Throws `ProblemError` `invalid`. */
-function namedAgent(agents: Agents, reference: string): string {
-  const found = agents.find(reference);
-  if (found.outcome === 'found') return found.view.id;
-  const detail =
-    found.outcome === 'none'
-      ? `no agent has the id or name "${reference}"`
-      : `more than one agent is called "${reference}"; give its id`;
-  throw new ProblemError('invalid', `The body is not valid: /agent ${detail}`, {
-    errors: [{ pointer: '/agent', detail }],
   });
 }

@@ -1,9 +1,8 @@
 /** Agents: `/api/agents`, and their pools, whose changes are passed through to them. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { PoolSchema, ProblemError, type Pool, ShownAgentSchema } from '@holdfast/shared';
-import { AgentUnreachableError } from '../agent-client.ts';
-import { passOn } from '../agent-problem.ts';
+import { PoolSchema, ProblemError, ShownAgentSchema } from '@holdfast/shared';
 import type { Agents } from '../agents.ts';
+import { askAgent } from '../ask-agent.ts';
 import { AgentNameSchema, AgentUrlSchema } from '../discovery.ts';
 import type { Reads } from '../reads.ts';
 import { definedOnly, IdParamSchema, json, jsonBody, problem } from './answers.ts';
@@ -102,13 +101,12 @@ export function addAgentRoutes(app: OpenAPIHono, { agents, reads }: { agents: Ag
   });
 
   app.openapi(changeSlots, async (context) => {
-    const pool = await changePool(
-      agents,
-      context.req.valid('param').id,
-      'PATCH',
-      '/pool',
-      context.req.valid('json'),
-    );
+    const pool = await askAgent(agents, context.req.valid('param').id, {
+      method: 'PATCH',
+      path: '/pool',
+      body: context.req.valid('json'),
+      schema: PoolSchema,
+    });
     return context.json(pool, 200);
   });
 
@@ -121,35 +119,12 @@ export function addAgentRoutes(app: OpenAPIHono, { agents, reads }: { agents: Ag
       responses: { 200: json(PoolSchema, 'Its pool'), ...poolProblems },
     });
     app.openapi(route, async (context) => {
-      const pool = await changePool(agents, context.req.valid('param').id, 'POST', `/pool/${verb}`);
+      const pool = await askAgent(agents, context.req.valid('param').id, {
+        method: 'POST',
+        path: `/pool/${verb}`,
+        schema: PoolSchema,
+      });
       return context.json(pool, 200);
-    });
-  }
-}
-
-/** One change of an agent's pool; what the agent refuses is passed on. Throws `ProblemError`. */
-async function changePool(
-  agents: Agents,
-  id: string,
-  method: 'POST' | 'PATCH',
-  path: string,
-  body?: unknown,
-): Promise<Pool> {
-  const view = agents.viewOf(id);
-  if (view === undefined) throw new ProblemError('no_such_agent', `There is no agent ${id}.`);
-  const client = agents.client(id);
-  if (client === undefined)
-    throw new ProblemError('agent_unreachable', `The address of ${view.name} is not known.`);
-  try {
-    const answer = await client.call(method, path, body === undefined ? {} : { body });
-    if (answer.kind === 'refused') throw passOn(answer);
-    const pool = PoolSchema.safeParse(answer.body);
-    if (!pool.success) throw new ProblemError('bad_agent', `The answer of ${view.name} cannot be read.`);
-    return pool.data;
-  } catch (error) {
-    if (!(error instanceof AgentUnreachableError)) throw error;
-    throw new ProblemError('agent_unreachable', `${view.name} cannot be reached: ${error.message}.`, {
-      cause: error,
     });
   }
 }

@@ -134,3 +134,36 @@ test('attempts are asked from the agent; without it they are 503', async () => {
   setup.network.reply = (call) => call.answer(200, { items: 'many' });
   expect(await setup.call('GET', path)).toMatchObject({ status: 502, body: { code: 'bad_agent' } });
 });
+
+test('lists filter by mark, end, attempt and exit code, in either order; labels are counted', async () => {
+  const setup = await startTestApp(cleanups);
+  acceptAll(setup);
+  const ids: string[] = [];
+  for (const team of ['red', 'red', 'blue']) {
+    const submit = submitOf({ labels: { team } });
+    ids.push(submit.id);
+    await setup.call('POST', '/api/tasks', { ...submit, agent: 'a1' });
+  }
+  await setup.store.markUnknown('a1', 'agent_unreachable', NOON, NOON);
+  const list = async (query: string) => {
+    const { status, body } = await setup.call('GET', `/api/tasks${query}`);
+    return status === 200 ? (body as { items: ShownTask[] }).items.map(({ id }) => id) : status;
+  };
+  expect(await list('?is=needsYou&order=oldest')).toEqual(ids);
+  expect(await list('?is=needsYou')).toEqual(ids.toReversed());
+  expect(await list('?is=stale,pending')).toEqual([]);
+  expect(await list(`?since=${NOON}&attempt=0`)).toHaveLength(3);
+  expect(await list('?attempt=%3E1')).toEqual([]);
+  expect(await list('?exit=!0')).toEqual([]);
+  for (const query of ['?is=nonsense', '?since=yesterday', '?attempt=many', '?exit=1.5', '?order=random']) {
+    expect(await list(query)).toBe(422);
+  }
+  const bulk = { action: 'resolve', filter: { is: ['needsYou'], attempt: 0 }, dryRun: true };
+  expect(await setup.call('POST', '/api/tasks/bulk', bulk)).toMatchObject({ body: { matched: 3 } });
+  expect((await setup.call('GET', '/api/labels')).body).toEqual({
+    items: [
+      { label: 'team=red', tasks: 2 },
+      { label: 'team=blue', tasks: 1 },
+    ],
+  });
+});

@@ -5,61 +5,60 @@ import {
   AttemptSchema,
   doubtReasons,
   KnowledgeSchema,
-  ProblemError,
-  SessionIdSchema,
   ShownTaskSchema,
   shownStatuses,
   TaskEventSchema,
   taskStatuses,
 } from '@holdfast/shared';
-import { AgentUnreachableError } from '../agent-client.ts';
-import { passOn } from '../agent-problem.ts';
 import type { Agents } from '../agents.ts';
+import { askAgentOf } from '../ask-agent.ts';
 import type { Outputs } from '../output.ts';
 import type { Reads } from '../reads.ts';
-import type { SessionStore, TaskFilter } from '../session-store.ts';
+import type { SessionStore } from '../session-store.ts';
 import {
   definedOnly,
   holds,
   IdParamSchema,
   json,
-  listOf,
   notModified,
   pageQuery,
   problem,
-  repeatable,
   stream,
 } from './answers.ts';
+import { filterFields, toFilter } from './task-filter.ts';
 
 export interface TaskRoutesOptions {
   store: SessionStore;
   agents: Agents;
   reads: Reads;
   outputs: Outputs;
+  now: () => number;
 }
 
 const time = z.number().int();
 
 const ListQuerySchema = z.strictObject({
-  status: listOf(z.enum(shownStatuses)).openapi({ description: 'one or more, comma-separated' }),
-  sessionId: SessionIdSchema.optional(),
-  agent: z.string().min(1).max(256).optional().openapi({ description: 'id or name' }),
-  queue: z.string().min(1).max(64).optional(),
-  label: repeatable(z.string().min(1).max(320)).openapi({
-    description: '`key` or `key=value`; repeat it for several',
-  }),
-  q: z
-    .string()
-    .max(500)
-    .optional()
-    .openapi({ description: 'anywhere in title, command, id or session, whatever the case' }),
+  ...filterFields,
   ...pageQuery,
+  order: z.enum(['newest', 'oldest']).optional().openapi({ description: 'by creation; default newest first' }),
+});
+
+const LabelsSchema = z.object({
+  items: z.array(z.object({ label: z.string(), tasks: z.number().int() })),
+});
+
+const readLabels = createRoute({
+  method: 'get',
+  path: '/api/labels',
+  summary: 'The labels that most tasks have, and how many have each',
+  request: { query: z.strictObject({ limit: pageQuery.limit }) },
+  responses: { 200: json(LabelsSchema, 'The most frequent first'), 304: notModified },
 });
 
 const list = createRoute({
   method: 'get',
   path: '/api/tasks',
-  summary: 'Tasks, newest first',
+  summary: 'Tasks by creation, newest or oldest first',
   request: { query: ListQuerySchema },
   responses: {
     200: json(
@@ -174,19 +173,23 @@ const followOutput = createRoute({
 });
 
 export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): void {
-  const { store, agents, reads, outputs } = options;
+  const { store, agents, reads, outputs, now } = options;
 
   app.openapi(list, async (context) => {
     const etag = reads.etag();
     if (holds(context, etag)) return context.body(null, 304, { etag });
-    const { limit, after, agent, label, ...query } = context.req.valid('query');
-    const filter: TaskFilter = definedOnly({
-      ...query,
-      agentId: agent && agentIdOf(agents, agent),
-      labels: label,
-    });
-    const page = await reads.tasks(filter, definedOnly({ limit, after }));
-    return context.json(page, 200, { etag });
+    const { limit, after, order, ...fields } = context.req.valid('query');
+    const filter = toFilter(agents, fields, now());
+    const page = await reads.tasks(filter, definedOnly({ limit, after, order }));
+    // What a filter finds by the clock changes without anything having changed.
+    return context.json(page, 200, filter.marks === undefined ? { etag } : {});
+  });
+
+  app.openapi(readLabels, async (context) => {
+    const etag = reads.etag();
+    if (holds(context, etag)) return context.body(null, 304, { etag });
+    const items = await store.labels(context.req.valid('query').limit);
+    return context.json({ items }, 200, { etag });
   });
 
   app.openapi(read, async (context) => {
@@ -223,24 +226,15 @@ export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): voi
     const row = await reads.row(context.req.valid('param').id);
     // No agent has begun what none has acknowledged.
     if (row.task.seq === 0) return context.json({ items: [] }, 200);
-    const client = row.agentId === undefined ? undefined : agents.client(row.agentId);
-    if (client === undefined)
-      throw new ProblemError('agent_unreachable', 'No agent that web knows has this task.');
-    try {
-      const answer = await client.call('GET', `/tasks/${row.id}/attempts`, {
+    return context.json(
+      await askAgentOf(agents, row, {
+        method: 'GET',
+        path: `/tasks/${row.id}/attempts`,
+        schema: AttemptsSchema,
         signal: context.req.raw.signal,
-      });
-      if (answer.kind === 'refused') throw passOn(answer);
-      const attempts = AttemptsSchema.safeParse(answer.body);
-      if (!attempts.success)
-        throw new ProblemError('bad_agent', 'The agent’s list of attempts cannot be read.');
-      return context.json(attempts.data, 200);
-    } catch (error) {
-      if (!(error instanceof AgentUnreachableError)) throw error;
-      throw new ProblemError('agent_unreachable', `Its agent cannot be reached: ${error.message}.`, {
-        cause: error,
-      });
-    }
+      }),
+      200,
+    );
   });
 
   app.openapi(readOutput, async (context) => {
@@ -265,10 +259,4 @@ export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): voi
     });
     return answer;
   });
-}
-
-/** An agent's id for a filter; one that nobody has finds nothing. */
-function agentIdOf(agents: Agents, reference: string): string {
-  const found = agents.find(reference);
-  return found.outcome === 'found' ? found.view.id : reference;
 }

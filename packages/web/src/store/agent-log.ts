@@ -76,15 +76,22 @@ export class AgentLog {
          WHERE agent_id = ? AND on_agent = 1 AND stated_status IN ('queued', 'starting', 'running')`,
       )
       .pluck();
+    // What an entry leaves out stays as it was for the same attempt; times only move forward.
+    const moved = (column: string, value: string): string =>
+      `${column} = CASE WHEN activity_attempt = @attempt
+         THEN coalesce(max(${value}, ${column}), ${value}, ${column}) ELSE ${value} END`;
     this.#activity = database.prepare(
       `UPDATE tasks SET version = @version, updated_at = @now, output_bytes = @bytes,
-         last_output_at = CASE WHEN activity_attempt = @attempt
-           THEN coalesce(max(@at, last_output_at), @at, last_output_at) ELSE @at END,
+         last_line = CASE WHEN activity_attempt = @attempt THEN coalesce(@line, last_line) ELSE @line END,
+         ${moved('last_output_at', '@at')},
+         ${moved('lease_expires_at', '@lease')},
+         ${moved('last_heartbeat_at', '@beat')},
          progress = CASE WHEN activity_attempt = @attempt THEN coalesce(@progress, progress) ELSE @progress END,
          activity_attempt = @attempt
        WHERE id = @id AND agent_id = @agentId AND attempt <= @attempt
          AND stated_status IN ('queued', 'starting', 'running')
          AND (activity_attempt IS NOT @attempt OR output_bytes IS NOT @bytes OR @at > coalesce(last_output_at, 0)
+           OR @lease > coalesce(lease_expires_at, 0) OR @beat > coalesce(last_heartbeat_at, 0)
            OR (@progress IS NOT NULL AND progress IS NOT @progress))`,
     );
     this.#adopt = database.prepare('UPDATE intents SET agent_id = ? WHERE task_id = ? AND agent_id IS NULL');
@@ -310,6 +317,9 @@ export class AgentLog {
         attempt: entry.attempt,
         bytes: entry.outputBytes,
         at: entry.lastOutputAt ?? null,
+        line: entry.lastLine ?? null,
+        lease: entry.leaseExpiresAt ?? null,
+        beat: entry.lastHeartbeatAt ?? null,
         progress: entry.progress === undefined ? null : JSON.stringify(entry.progress),
       });
       if (changes === 0) derived.takeBack(version);

@@ -1,13 +1,14 @@
 /**
- * Lists of tasks, newest first, by keyset: a page costs what it shows, however deep it is.
+ * Lists of tasks by creation, newest or oldest first, by keyset: a page costs what it shows, however deep it is.
  *
  * A list is read in *lanes*, one for each status asked for: each lane is a range of one index in its order, and
  * the lanes are merged. SQLite is told which index to use, as it keeps no statistics here that could tell it.
  */
 import type { Statement } from 'better-sqlite3';
-import { formatFeedCursor, shownStatuses, type ShownStatus, type SqliteDatabase } from '@holdfast/shared';
-import { StoreError, type TaskFilter, type TaskPage } from '../session-store.ts';
+import { formatFeedCursor, shownStatuses, type SqliteDatabase } from '@holdfast/shared';
+import { type PageRequest, StoreError, type TaskFilter, type TaskPage } from '../session-store.ts';
 import type { Derived } from './derived.ts';
+import { conditionsOf } from './task-conditions.ts';
 import type { TaskRecord, TaskTable } from './task-table.ts';
 
 export interface Keyset {
@@ -45,6 +46,7 @@ export class TaskList {
   readonly #tasks: TaskTable;
   readonly #epoch: string;
   readonly #byRow;
+  readonly #labels;
   readonly #statements = new Map<string, Statement<unknown[], Candidate>>();
   readonly #counts = new Map<string, Statement<unknown[], number>>();
 
@@ -53,14 +55,20 @@ export class TaskList {
     this.#derived = derived;
     this.#tasks = tasks;
     this.#epoch = epoch;
+    this.#labels = database.prepare<[number], { key: string; value: string; tasks: number }>(
+      'SELECT key, value, count(*) AS tasks FROM task_labels GROUP BY key, value ORDER BY tasks DESC, key, value LIMIT ?',
+    );
     this.#byRow = database.prepare<[number], TaskRecord>('SELECT * FROM tasks WHERE row = ?');
   }
 
-  read(filter: TaskFilter, page: { limit: number; after?: string }): TaskPage {
+  read(filter: TaskFilter, page: PageRequest): TaskPage {
+    const { order = 'newest' } = page;
     const after = page.after === undefined ? undefined : parseAfter(page.after);
     const lanes = lanesOf(filter);
-    const candidates = lanes.flatMap((lane) => this.#candidates(lane, page.limit + 1, after));
-    if (lanes.length > 1) candidates.sort(newestFirst);
+    const candidates = lanes.flatMap((lane) => this.#candidates(lane, order, page.limit + 1, after));
+    if (lanes.length > 1) {
+      candidates.sort(order === 'oldest' ? oldestFirst : (a, b) => oldestFirst(b, a));
+    }
     const chosen = candidates.slice(0, page.limit);
     const last = chosen.at(-1);
     return {
@@ -73,15 +81,20 @@ export class TaskList {
     };
   }
 
-  #candidates(lane: Lane, limit: number, after: Keyset | undefined): Candidate[] {
+  labels(limit: number): { label: string; tasks: number }[] {
+    return this.#labels.all(limit).map(({ key, value, tasks }) => ({ label: `${key}=${value}`, tasks }));
+  }
+
+  #candidates(lane: Lane, order: 'newest' | 'oldest', limit: number, after: Keyset | undefined): Candidate[] {
     const conditions = [...lane.conditions];
     const values = [...lane.values];
     if (after !== undefined) {
-      conditions.push('(created_at, id) < (?, ?)');
+      conditions.push(`(created_at, id) ${order === 'newest' ? '<' : '>'} (?, ?)`);
       values.push(after.time, after.id);
     }
+    const direction = order === 'newest' ? 'DESC' : 'ASC';
     const text = `SELECT row, created_at, id FROM tasks INDEXED BY ${lane.index} ${where(conditions)}
-      ORDER BY created_at DESC, id DESC LIMIT ?`;
+      ORDER BY created_at ${direction}, id ${direction} LIMIT ?`;
     let statement = this.#statements.get(text);
     if (statement === undefined) {
       statement = this.#database.prepare<unknown[], Candidate>(text);
@@ -92,11 +105,11 @@ export class TaskList {
 
   /** Counted, never estimated; from memory where the filter names no more than session and status. */
   #total(filter: TaskFilter, lanes: readonly Lane[]): number {
-    const { status, sessionId, agentId, queue, labels = [], q } = filter;
-    if (agentId === undefined && queue === undefined && labels.length === 0 && (q ?? '') === '') {
+    const { status, sessionId, q, ...rest } = filter;
+    if (Object.values(rest).every((part) => isEmpty(part)) && (q ?? '') === '') {
       const counts =
         sessionId === undefined ? this.#derived.counts() : this.#derived.sessionCounts(sessionId);
-      return statusesOf(status).reduce((sum, one) => sum + (counts[one] ?? 0), 0);
+      return [...new Set(status ?? shownStatuses)].reduce((sum, one) => sum + (counts[one] ?? 0), 0);
     }
     return lanes.reduce((sum, lane) => {
       const text = `SELECT count(*) FROM tasks INDEXED BY ${lane.index} ${where(lane.conditions)}`;
@@ -115,52 +128,31 @@ export class TaskList {
 }
 
 function lanesOf(filter: TaskFilter): Lane[] {
-  const { status, sessionId, agentId } = filter;
-  const conditions: string[] = [];
-  const values: (string | number)[] = [];
-  if (sessionId !== undefined) {
-    conditions.push('session_id = ?');
-    values.push(sessionId);
-  }
-  if (agentId !== undefined) {
-    conditions.push('agent_id = ?');
-    values.push(agentId);
-  }
-  if (filter.queue !== undefined) {
-    conditions.push('queue = ?');
-    values.push(filter.queue);
-  }
-  for (const label of filter.labels ?? []) {
-    const split = label.indexOf('=');
-    const isKeyOnly = split === -1;
-    conditions.push(
-      `EXISTS (SELECT 1 FROM task_labels AS l WHERE l.row = tasks.row AND l.key = ?${isKeyOnly ? '' : ' AND l.value = ?'})`,
-    );
-    values.push(isKeyOnly ? label : label.slice(0, split));
-    if (!isKeyOnly) values.push(label.slice(split + 1));
-  }
-  if (filter.q !== undefined && filter.q !== '') {
-    conditions.push('instr((SELECT text FROM task_texts AS t WHERE t.row = tasks.row), ?) > 0');
-    values.push(filter.q.toLowerCase());
-  }
+  const { statuses, texts, values } = conditionsOf(filter);
   const prefix =
-    sessionId !== undefined ? 'tasks_session' : agentId !== undefined ? 'tasks_agent' : undefined;
-  if (status === undefined && prefix === undefined) return [{ index: 'tasks_created', conditions, values }];
-  return statusesOf(status).map((one) => ({
+    filter.sessionId !== undefined
+      ? 'tasks_session'
+      : filter.agentId !== undefined
+        ? 'tasks_agent'
+        : undefined;
+  if (statuses === undefined && prefix === undefined) {
+    return [{ index: 'tasks_created', conditions: texts, values }];
+  }
+  return (statuses ?? shownStatuses).map((one) => ({
     index: prefix ?? 'tasks_status',
-    conditions: [...conditions, 'status = ?'],
-    values: [...values, one],
+    conditions: ['status = ?', ...texts],
+    values: [one, ...values],
   }));
 }
 
-function statusesOf(status: readonly ShownStatus[] | undefined): readonly ShownStatus[] {
-  return status === undefined ? shownStatuses : [...new Set(status)];
+function isEmpty(part: unknown): boolean {
+  return part === undefined || (Array.isArray(part) && part.length === 0);
 }
 
 function where(conditions: readonly string[]): string {
   return conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
 }
 
-function newestFirst(a: Candidate, b: Candidate): number {
-  return b.created_at - a.created_at || (a.id < b.id ? 1 : -1);
+function oldestFirst(a: Candidate, b: Candidate): number {
+  return a.created_at - b.created_at || (a.id < b.id ? -1 : 1);
 }

@@ -5,7 +5,7 @@
  * A row has three layers, none of which overwrites another:
  * - *stated*: the fold of the agent's log, or a snapshot's row; it alone counts for the live digest;
  * - *answer*: the Task that the agent answered to a request, shown while its seq is ahead of what is stated;
- * - *activity*: output and progress of one attempt, laid over the task of that attempt when it is read.
+ * - *activity*: output, lease and progress of one attempt, laid over the task of that attempt when it is read.
  * `status` is what people are shown; while it is `unknown` the layers stay what they were.
  */
 import type {
@@ -14,6 +14,7 @@ import type {
   ShownStatus,
   SqliteDatabase,
   Task,
+  TaskClaim,
   TaskStatus,
 } from '@holdfast/shared';
 import { isTerminal } from '@holdfast/shared';
@@ -49,7 +50,10 @@ export interface TaskRecord {
   activity_attempt: number | null;
   output_bytes: number | null;
   last_output_at: number | null;
+  last_line: string | null;
   progress: string | null;
+  lease_expires_at: number | null;
+  last_heartbeat_at: number | null;
   task: string;
   answer: string | null;
   answer_seq: number | null;
@@ -100,9 +104,9 @@ export class TaskTable {
       `INSERT INTO tasks (version, updated_at, generation, seq, on_agent, attempt, stated_status,
          last_status, unknown_since, doubt_reason, doubt_as_of, verdict_at, verdict_note,
          refused_action, refused_message, refused_at, pending, activity_attempt, output_bytes,
-         last_output_at, progress, task, answer, answer_seq,
+         last_output_at, last_line, progress, lease_expires_at, last_heartbeat_at, task, answer, answer_seq,
          status, id, agent_id, session_id, created_at, queue, submit_hash)
-       VALUES (${Array.from({ length: 31 }, () => '?').join(', ')})`,
+       VALUES (${Array.from({ length: 34 }, () => '?').join(', ')})`,
     );
     this.#identify = database.prepare(
       'UPDATE tasks SET agent_id = ?, session_id = ?, created_at = ?, queue = ? WHERE row = ?',
@@ -110,7 +114,8 @@ export class TaskTable {
     const columns = `version = ?, updated_at = ?, generation = ?, seq = ?, on_agent = ?, attempt = ?, stated_status = ?,
       last_status = ?, unknown_since = ?, doubt_reason = ?, doubt_as_of = ?, verdict_at = ?, verdict_note = ?,
       refused_action = ?, refused_message = ?, refused_at = ?, pending = ?, activity_attempt = ?, output_bytes = ?,
-      last_output_at = ?, progress = ?, task = ?, answer = ?, answer_seq = ?`;
+      last_output_at = ?, last_line = ?, progress = ?, lease_expires_at = ?, last_heartbeat_at = ?, task = ?, answer = ?,
+      answer_seq = ?`;
     // SQLite rewrites every index that a statement's SET names: a row that keeps its status must not pay for it.
     this.#update = database.prepare(`UPDATE tasks SET ${columns} WHERE row = ?`);
     this.#updateMoved = database.prepare(`UPDATE tasks SET ${columns}, status = ? WHERE row = ?`);
@@ -172,7 +177,10 @@ export class TaskTable {
       record.activity_attempt,
       record.output_bytes,
       record.last_output_at,
+      record.last_line,
       record.progress,
+      record.lease_expires_at,
+      record.last_heartbeat_at,
       record.task,
       record.answer,
       record.answer_seq,
@@ -343,7 +351,10 @@ export function newDraft(task: Task, agentId: string | null, status: ShownStatus
       activity_attempt: null,
       output_bytes: null,
       last_output_at: null,
+      last_line: null,
       progress: null,
+      lease_expires_at: null,
+      last_heartbeat_at: null,
       task: '',
       answer: null,
       answer_seq: null,
@@ -388,10 +399,21 @@ function visibleTask(record: TaskRecord): Task {
   if (record.last_output_at !== null) {
     task.lastOutputAt = Math.max(task.lastOutputAt ?? 0, record.last_output_at);
   }
-  if (record.progress !== null && task.claim !== undefined) {
-    task.claim = { ...task.claim, progress: parseJson(record.progress) };
-  }
+  if (record.last_line !== null) task.lastLine = record.last_line;
+  if (task.claim !== undefined) task.claim = visibleClaim(task.claim, record);
   return task;
+}
+
+/** Of two words about a claim the later heartbeat's holds: a snapshot may be ahead of the last `activity`. */
+function visibleClaim(stated: TaskClaim, record: TaskRecord): TaskClaim {
+  const { progress, lease_expires_at, last_heartbeat_at } = record;
+  if (last_heartbeat_at !== null && last_heartbeat_at < stated.lastHeartbeatAt) return stated;
+  return {
+    ...stated,
+    leaseExpiresAt: Math.max(stated.leaseExpiresAt, lease_expires_at ?? 0),
+    lastHeartbeatAt: Math.max(stated.lastHeartbeatAt, last_heartbeat_at ?? 0),
+    ...(progress === null ? {} : { progress: parseJson(progress) }),
+  };
 }
 
 function searchText(id: string, sessionId: string, task: Task): string {

@@ -105,7 +105,16 @@ export function describeEvents(it: Sentence): void {
     const event = TaskEventSchema.parse({ ...started.event, data: { claim } });
     await store.applyActivity(
       journal.agentId,
-      [{ id: taskId(1), attempt: 1, outputBytes: 10, lastOutputAt: 500, progress: { done: 1 } }],
+      [
+        {
+          id: taskId(1),
+          attempt: 1,
+          outputBytes: 10,
+          lastOutputAt: 500,
+          lastLine: 'ten',
+          progress: { done: 1 },
+        },
+      ],
       NOW + 1,
     );
     await store.applyEvents(journal.agentId, [{ ...started, event }], NOW + 2);
@@ -119,6 +128,7 @@ export function describeEvents(it: Sentence): void {
     expect(await shown()).toMatchObject({
       outputBytes: 20,
       lastOutputAt: 500,
+      lastLine: 'ten',
       claim: { progress: { done: 1 } },
     });
     const version = store.version();
@@ -131,6 +141,7 @@ export function describeEvents(it: Sentence): void {
     await store.applyActivity(journal.agentId, [{ id: taskId(1), attempt: 2, outputBytes: 3 }], NOW + 6);
     expect(await shown()).toMatchObject({ attempt: 2, outputBytes: 3 });
     expect(await shown()).not.toHaveProperty('lastOutputAt');
+    expect(await shown()).not.toHaveProperty('lastLine');
     await store.applyEvents(
       journal.agentId,
       [journal.start(taskId(1)), journal.end(taskId(1), 'completed', 5)],
@@ -139,5 +150,91 @@ export function describeEvents(it: Sentence): void {
     expect((await shown())?.outputBytes).toBe(5);
     await store.applyActivity(journal.agentId, [{ id: taskId(1), attempt: 2, outputBytes: 50 }], NOW + 8);
     expect((await shown())?.outputBytes).toBe(5);
+  });
+
+  it('lays lease, heartbeat and progress of a claim over the same attempt, and tells the feed', async ({
+    store,
+  }) => {
+    const journal = await follow(store);
+    journal.submit(taskId(1), { queue: 'ci' });
+    const claimed = journal.claim(taskId(1));
+    const claim = { worker: 'w', leaseExpiresAt: NOW + 60_000, lastHeartbeatAt: NOW, progress: 'begun' };
+    const event = TaskEventSchema.parse({ ...claimed.event, data: { claim } });
+    await store.applyEvents(journal.agentId, [journal.log[0]!, { ...claimed, event }], NOW);
+    const shown = async (): Promise<Task | undefined> => (await store.task(taskId(1)))?.task;
+    expect((await shown())?.claim).toEqual(claim);
+    const entry = { id: taskId(1), attempt: 1, outputBytes: 0 };
+    const before = store.version();
+    await store.applyActivity(
+      journal.agentId,
+      [{ ...entry, leaseExpiresAt: NOW + 65_000, lastHeartbeatAt: NOW + 5000, progress: { done: 3 } }],
+      NOW + 5000,
+    );
+    const renewed = {
+      worker: 'w',
+      leaseExpiresAt: NOW + 65_000,
+      lastHeartbeatAt: NOW + 5000,
+      progress: { done: 3 },
+    };
+    expect((await shown())?.claim).toEqual(renewed);
+    const changes = await store.changesAfter(before, 10);
+    expect(changes.tasks.map((row) => row.task.claim)).toEqual([renewed]);
+    const version = store.version();
+    // Late or repeated words change nothing.
+    await store.applyActivity(
+      journal.agentId,
+      [{ ...entry, leaseExpiresAt: NOW + 61_000, lastHeartbeatAt: NOW + 1000 }],
+      NOW + 6000,
+    );
+    expect(store.version()).toBe(version);
+    expect((await shown())?.claim).toEqual(renewed);
+    // The next attempt has a claim of its own.
+    const requeued = journal.requeue(taskId(1));
+    const again = journal.claim(taskId(1));
+    const other = { worker: 'x', leaseExpiresAt: NOW + 70_000, lastHeartbeatAt: NOW + 10_000 };
+    const taken = TaskEventSchema.parse({ ...again.event, data: { claim: other } });
+    await store.applyEvents(journal.agentId, [requeued, { ...again, event: taken }], NOW + 10_000);
+    expect((await shown())?.claim).toEqual(other);
+    await store.applyActivity(
+      journal.agentId,
+      [{ ...entry, leaseExpiresAt: NOW + 99_000, lastHeartbeatAt: NOW + 39_000, progress: 'late' }],
+      NOW + 11_000,
+    );
+    expect((await shown())?.claim).toEqual(other);
+  });
+
+  it('shows the claim of a snapshot that is ahead of the last activity, whole', async (under) => {
+    const journal = await follow(under.store);
+    journal.submit(taskId(1), { queue: 'ci' });
+    journal.claim(taskId(1));
+    const claim = { worker: 'w', leaseExpiresAt: NOW + 60_000, lastHeartbeatAt: NOW };
+    const claimed = { ...journal.tasks.get(taskId(1))!, claim };
+    await under.store.takeSnapshot({ ...journal.snapshot(), tasks: [claimed] });
+    await under.store.applyActivity(
+      journal.agentId,
+      [
+        {
+          id: taskId(1),
+          attempt: 1,
+          outputBytes: 0,
+          leaseExpiresAt: NOW + 61_000,
+          lastHeartbeatAt: NOW + 1000,
+          progress: 'old',
+        },
+      ],
+      NOW + 1000,
+    );
+    const newer = {
+      worker: 'w',
+      leaseExpiresAt: NOW + 80_000,
+      lastHeartbeatAt: NOW + 20_000,
+      progress: 'new',
+    };
+    await under.store.takeSnapshot({
+      ...journal.snapshot('bad_cursor'),
+      tasks: [{ ...claimed, claim: newer }],
+    });
+    const store = await under.reopen();
+    expect((await store.task(taskId(1)))?.task.claim).toEqual(newer);
   });
 }

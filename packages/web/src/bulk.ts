@@ -1,0 +1,258 @@
+/**
+ * One action on many tasks.
+ *
+ * Guarantees:
+ * - Each task is judged and acted on by itself: what one is refused for changes nothing for the others.
+ * - A dry run changes nothing and refuses what the action itself would refuse without asking an agent.
+ * - Agents are served side by side, and all of it waits for answers no longer than 10 s: what is not answered by
+ *   then is promised (P11).
+ * - Repeating it is harmless. A second cancel asks for nothing more; a reclaim is bound to the attempt that web knew
+ *   when the tasks were chosen; the new id of a retry is made from the old task's, so that each task is retried in
+ *   bulk at most once and a repeat answers with the task that the first one made.
+ */
+import { createHash } from 'node:crypto';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
+import { ProblemError, taskIdTime } from '@holdfast/shared';
+import type { Agents } from './agents.ts';
+import { isAway } from './delivery-lane.ts';
+import type { Intents } from './intents.ts';
+import { type Action, notUnknown, refusalOf } from './judge.ts';
+import type { SessionStore, TaskFilter, TaskRow } from './session-store.ts';
+import { type StartTimer, startTimer } from './timers.ts';
+
+export interface BulkRequest {
+  action: Action;
+  /** Which tasks: by id, or the newest 10,000 that a filter finds. */
+  which: { ids: readonly string[] } | { filter: TaskFilter };
+  isDryRun: boolean;
+  /** Why, for a reclaim. */
+  reason: string;
+}
+
+interface BulkItem {
+  id: string;
+  /** `done`: as it was asked. `promised`: on record, its agent has not answered yet. */
+  result: 'done' | 'promised' | 'refused' | 'wouldDo';
+  code?: string;
+  message?: string;
+  /** The task that a retry makes. */
+  newId?: string;
+}
+
+export interface BulkOptions {
+  store: Pick<SessionStore, 'task' | 'tasks' | 'resolveLost'>;
+  agents: Pick<Agents, 'viewOf'>;
+  intents: Pick<Intents, 'cancel' | 'retry' | 'reclaim'>;
+  now: () => number;
+  startTimer?: StartTimer;
+}
+
+/** `matched`: how many tasks the filter finds, or how many different ids were given. */
+export interface BulkResult {
+  items: BulkItem[];
+  matched: number;
+}
+
+export const MOST_MATCHES = 10_000;
+const PAGE = 500;
+const PATIENCE_MS = 10_000;
+/** Rows of one agent that are under way at the same time. */
+const MOST_AT_A_TIME = 64;
+
+/** A task as it was when it was chosen. */
+interface Chosen {
+  id: string;
+  agentId: string | undefined;
+  attempt: number;
+  /** In a dry run. */
+  forecast: BulkItem | undefined;
+}
+
+export async function runBulk(options: BulkOptions, request: BulkRequest): Promise<BulkResult> {
+  const { chosen, matched } = await choose(options, request);
+  if (request.isDryRun) return { items: chosen.map(({ forecast }) => forecast!), matched };
+  const later = options.startTimer ?? startTimer;
+  const patience = Promise.withResolvers<undefined>();
+  const timer = later(() => patience.resolve(undefined), PATIENCE_MS);
+  try {
+    return { items: await actOnAll(options, request, chosen, patience.promise), matched };
+  } finally {
+    timer.cancel();
+    patience.resolve(undefined);
+  }
+}
+
+async function choose(
+  options: BulkOptions,
+  request: BulkRequest,
+): Promise<{ chosen: Chosen[]; matched: number }> {
+  const { store } = options;
+  const { which } = request;
+  const chosen: Chosen[] = [];
+  if ('ids' in which) {
+    const ids = [...new Set(which.ids)];
+    for (const id of ids) chosen.push(await chosenOf(options, request, id, await store.task(id)));
+    return { chosen, matched: ids.length };
+  }
+  let after: string | undefined;
+  let matched = 0;
+  do {
+    const page = await store.tasks(which.filter, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+    if (after === undefined) matched = page.total;
+    for (const row of page.items) chosen.push(await chosenOf(options, request, row.id, row));
+    after = page.next;
+    await yieldToOthers();
+  } while (after !== undefined && chosen.length < MOST_MATCHES);
+  return { chosen: chosen.slice(0, MOST_MATCHES), matched };
+}
+
+async function chosenOf(
+  options: BulkOptions,
+  request: BulkRequest,
+  id: string,
+  row: TaskRow | undefined,
+): Promise<Chosen> {
+  return {
+    id,
+    agentId: row?.agentId,
+    attempt: row?.task.attempt ?? 0,
+    forecast: request.isDryRun ? await forecastOf(options, request.action, id, row) : undefined,
+  };
+}
+
+/** What the action would do to one task. */
+async function forecastOf(
+  { store, agents }: BulkOptions,
+  action: Action,
+  id: string,
+  row: TaskRow | undefined,
+): Promise<BulkItem> {
+  try {
+    const known = judge(agents, action, id, row);
+    const newId = action === 'retry' ? retryIdOf(known) : undefined;
+    const message =
+      newId !== undefined && (await store.task(newId)) !== undefined
+        ? 'It was retried in bulk before: nothing would change.'
+        : forecastMessage(agents, action, known);
+    return {
+      id,
+      result: 'wouldDo',
+      ...(message === undefined ? {} : { message }),
+      ...(newId === undefined ? {} : { newId }),
+    };
+  } catch (error) {
+    return refused(id, error);
+  }
+}
+
+function forecastMessage(agents: Pick<Agents, 'viewOf'>, action: Action, row: TaskRow): string | undefined {
+  if (action === 'resolve') return undefined;
+  if (row.pending.some((pending) => pending.action === action)) {
+    return 'It was asked for already, and waits for its agent.';
+  }
+  if (row.status === 'submitted' || row.agentId === undefined) return undefined;
+  const view = agents.viewOf(row.agentId);
+  return isAway(view)
+    ? `${view?.name ?? 'Its agent'} cannot be reached now: it would be delivered when that returns.`
+    : undefined;
+}
+
+/** Throws `ProblemError` if the action cannot be done to the task, as far as web can tell. */
+function judge(
+  agents: Pick<Agents, 'viewOf'>,
+  action: Action,
+  id: string,
+  row: TaskRow | undefined,
+): TaskRow {
+  if (row === undefined) throw new ProblemError('no_such_task', `There is no task ${id}.`);
+  const refusal = refusalOf(action, row, (agentId) => agents.viewOf(agentId) !== undefined);
+  if (refusal !== undefined) throw refusal;
+  if (action === 'reclaim' && row.task.status !== 'starting' && row.task.status !== 'running') {
+    // Nobody named an attempt here: web can only mean one that it knows to be under way.
+    throw new ProblemError('not_claimable', `The task is ${row.task.status}: no attempt of it is under way.`);
+  }
+  return row;
+}
+
+async function actOnAll(
+  options: BulkOptions,
+  request: BulkRequest,
+  chosen: readonly Chosen[],
+  patience: Promise<unknown>,
+): Promise<BulkItem[]> {
+  const items: BulkItem[] = [];
+  const lanes = new Map<string | undefined, number[]>();
+  for (const [index, { agentId }] of chosen.entries()) {
+    const lane = lanes.get(agentId);
+    if (lane === undefined) lanes.set(agentId, [index]);
+    else lane.push(index);
+  }
+  async function work(lane: Iterator<number>): Promise<void> {
+    for (let next = lane.next(); next.done !== true; next = lane.next()) {
+      const one = chosen[next.value]!;
+      try {
+        items[next.value] = await act(options, request, one, patience);
+      } catch (error) {
+        items[next.value] = refused(one.id, error);
+      }
+    }
+  }
+  await Promise.all(
+    [...lanes.values()].flatMap((indexes) => {
+      const lane = indexes.values();
+      return Array.from({ length: Math.min(MOST_AT_A_TIME, indexes.length) }, () => work(lane));
+    }),
+  );
+  return items;
+}
+
+async function act(
+  options: BulkOptions,
+  { action, reason }: BulkRequest,
+  { id, attempt }: Chosen,
+  patience: Promise<unknown>,
+): Promise<BulkItem> {
+  const { store, agents, intents, now } = options;
+  const row = judge(agents, action, id, await store.task(id));
+  switch (action) {
+    case 'cancel':
+      return answered(id, action, await intents.cancel(id, patience));
+    case 'reclaim':
+      return answered(id, action, await intents.reclaim(id, { attempt, reason }, patience));
+    case 'resolve':
+      if (!(await store.resolveLost(id, undefined, now()))) throw notUnknown();
+      return { id, result: 'done' };
+    case 'retry': {
+      const newId = retryIdOf(row);
+      const accepted = await intents.retry(id, newId, patience);
+      const item = { ...answered(id, action, accepted.row), newId };
+      return accepted.outcome === 'repeated'
+        ? { message: 'It was retried in bulk before; retry the new task to run it once more.', ...item }
+        : item;
+    }
+    default:
+      return action satisfies never;
+  }
+}
+
+function answered(id: string, action: Action, row: TaskRow): BulkItem {
+  if (row.pending.some((pending) => pending.action === action)) return { id, result: 'promised' };
+  const { refused: refusal } = row;
+  if (refusal?.action === action) return { id, result: 'refused', message: refusal.message };
+  return { id, result: 'done' };
+}
+
+/** A refusal as a row's result. Rethrows what is none. */
+function refused(id: string, error: unknown): BulkItem {
+  if (!(error instanceof ProblemError)) throw error;
+  return { id, result: 'refused', code: error.code, message: error.message };
+}
+
+/** A UUIDv7 (RFC 9562) of the moment at which the task ended, the same each time. */
+function retryIdOf({ id, task, verdict }: TaskRow): string {
+  const at = task.endedAt ?? verdict?.at ?? taskIdTime(id);
+  const time = at.toString(16).padStart(12, '0');
+  const hash = createHash('sha256').update(`retry in bulk of ${id}`).digest('hex');
+  const variant = ((Number.parseInt(hash[3]!, 16) & 3) | 8).toString(16);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(7, 19)}`;
+}

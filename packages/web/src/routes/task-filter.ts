@@ -1,0 +1,81 @@
+/** Which tasks are meant: the same fields in the list's query and in a bulk action's body. */
+import { z } from '@hono/zod-openapi';
+import { ProblemError, SessionIdSchema, shownStatuses } from '@holdfast/shared';
+import type { Agents } from '../agents.ts';
+import { type NumberTest, type TaskFilter, taskMarks } from '../session-store.ts';
+import { definedOnly, listOf, repeatable } from './answers.ts';
+
+const plainFields = {
+  status: listOf(z.enum(shownStatuses)).openapi({ description: 'one or more, comma-separated' }),
+  sessionId: SessionIdSchema.optional(),
+  agent: z.string().min(1).max(256).optional().openapi({ description: 'id or name' }),
+  queue: z.string().min(1).max(64).optional(),
+  label: repeatable(z.string().min(1).max(320)).openapi({
+    description: '`key` or `key=value`; repeat it for several',
+  }),
+  q: z
+    .string()
+    .max(500)
+    .optional()
+    .openapi({ description: 'anywhere in title, command, id or session, whatever the case' }),
+};
+
+const numberTest = (what: string) =>
+  z
+    .union([z.number().int(), z.string().regex(/^[<>!]?\d{1,9}$/, 'must be a number, or <, > or ! and a number')])
+    .optional()
+    .openapi({ type: 'string', description: what, example: '>1' });
+
+export const filterFields = {
+  ...plainFields,
+  is: listOf(z.enum(taskMarks)).openapi({
+    description:
+      'all of them: `needsYou` (unknown, or one of the next three), `stale` (nobody seems to work on it), `attention`, ' +
+      '`refused`, `pending`',
+  }),
+  since: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .openapi({ description: 'not ended, or ended at this time (ms) or later' }),
+  attempt: numberTest('its number'),
+  exit: numberTest('the exit code'),
+};
+
+type FilterFields = z.infer<z.ZodObject<typeof filterFields>>;
+
+/** The store's filter, its marks as of `now`. An agent that nobody has finds nothing. */
+export function toFilter(agents: Pick<Agents, 'find'>, fields: FilterFields, now: number): TaskFilter {
+  const { agent, label, is, attempt, exit, ...rest } = fields;
+  const found = agent === undefined ? undefined : agents.find(agent);
+  return definedOnly({
+    ...rest,
+    agentId: found?.outcome === 'found' ? found.view.id : agent,
+    labels: label,
+    marks: is === undefined ? undefined : { is, at: now },
+    attempt: toNumberTest(attempt),
+    exitCode: toNumberTest(exit),
+  });
+}
+
+function toNumberTest(asked: string | number | undefined): NumberTest | undefined {
+  if (asked === undefined) return undefined;
+  const text = String(asked);
+  const op = text[0] === '<' || text[0] === '>' || text[0] === '!' ? text[0] : '=';
+  return { op, value: Number(op === '=' ? text : text.slice(1)) };
+}
+
+/** The id of the agent that a request's body names. Throws `ProblemError` `invalid`. */
+export function namedAgent(agents: Pick<Agents, 'find'>, reference: string): string {
+  const found = agents.find(reference);
+  if (found.outcome === 'found') return found.view.id;
+  const detail =
+    found.outcome === 'none'
+      ? `no agent has the id or name "${reference}"`
+      : `more than one agent is called "${reference}"; give its id`;
+  throw new ProblemError('invalid', `The body is not valid: /agent ${detail}`, {
+    errors: [{ pointer: '/agent', detail }],
+  });
+}

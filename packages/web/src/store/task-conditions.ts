@@ -1,0 +1,134 @@
+/**
+ * What a filter asks of a row, as SQL over the columns of `tasks`. Guarantees: a row is found exactly if `TaskFilter`
+ * describes it; statuses that cannot fulfil a condition are not looked at, so that a question about the few tasks
+ * that live does not read the many that ended.
+ *
+ * Facts that have no column (end, exit code, attention, lease) are read from the row's JSON, `answer` before `task`, as
+ * `visibleTask` does.
+ */
+import { shownStatuses, type ShownStatus } from '@holdfast/shared';
+import type { NumberTest, TaskFilter, TaskMark } from '../session-store.ts';
+
+export interface Conditions {
+  /** Statuses that a match can have; undefined for any. */
+  statuses: readonly ShownStatus[] | undefined;
+  texts: string[];
+  values: (string | number)[];
+}
+
+/** A refused submit stays in sight this long: the task is over, and only the person can do something about it. */
+export const REFUSAL_SHOWN_MS = 24 * 3600 * 1000;
+
+const DAY_MS = 24 * 3600 * 1000;
+const shown = 'coalesce(answer, task)';
+const lease = `max(coalesce(json_extract(${shown}, '$.claim.leaseExpiresAt'), 0),
+  CASE WHEN activity_attempt = attempt THEN coalesce(lease_expires_at, 0) ELSE 0 END)`;
+const hasAttention = `coalesce(json_array_length(${shown}, '$.attention'), 0) > 0`;
+const isSilent = `EXISTS (SELECT 1 FROM json_each(${shown}, '$.attention') AS a
+  WHERE json_extract(a.value, '$.code') IN ('claim_silent', 'probe_failed'))`;
+const leaseIsOver = `(status IN ('starting', 'running') AND json_type(${shown}, '$.claim') IS NOT NULL AND ${lease} <= ?)`;
+
+const unended: readonly ShownStatus[] = ['unknown', 'submitted', 'queued', 'starting', 'running'];
+
+const marks: Record<
+  TaskMark,
+  { statuses: readonly ShownStatus[]; text: string; values: (at: number) => number[] }
+> = {
+  needsYou: {
+    statuses: [...unended, 'failed'],
+    text: `(status = 'unknown' OR (status = 'failed' AND refused_at > ?)
+      OR (status <> 'failed' AND (refused_at IS NOT NULL OR ${hasAttention} OR ${leaseIsOver})))`,
+    values: (at) => [at - REFUSAL_SHOWN_MS, at],
+  },
+  stale: {
+    statuses: ['starting', 'running'],
+    text: `(${isSilent} OR ${leaseIsOver})`,
+    values: (at) => [at],
+  },
+  attention: { statuses: unended, text: hasAttention, values: () => [] },
+  refused: { statuses: [...unended, 'failed'], text: 'refused_at IS NOT NULL', values: () => [] },
+  pending: {
+    statuses: shownStatuses.filter((status) => status !== 'submitted'),
+    text: 'pending > 0',
+    values: () => [],
+  },
+};
+
+export function conditionsOf(filter: TaskFilter): Conditions {
+  const made: Conditions = {
+    statuses: filter.status === undefined ? undefined : [...new Set(filter.status)],
+    texts: [],
+    values: [],
+  };
+  const add = (text: string, ...values: (string | number)[]): void => {
+    made.texts.push(text);
+    made.values.push(...values);
+  };
+  const only = (statuses: readonly ShownStatus[]): void => {
+    made.statuses = statuses.filter((status) => made.statuses?.includes(status) !== false);
+  };
+  if (filter.sessionId !== undefined) add('session_id = ?', filter.sessionId);
+  if (filter.agentId !== undefined) add('agent_id = ?', filter.agentId);
+  if (filter.queue !== undefined) add('queue = ?', filter.queue);
+  for (const label of filter.labels ?? []) addLabel(add, label);
+  if (filter.attempt !== undefined) {
+    addNumber(add, `coalesce(json_extract(answer, '$.attempt'), attempt)`, filter.attempt);
+  }
+  if (filter.marks !== undefined) {
+    for (const mark of filter.marks.is) {
+      only(marks[mark].statuses);
+      add(marks[mark].text, ...marks[mark].values(filter.marks.at));
+    }
+  }
+  if (filter.since !== undefined) {
+    // `updated_at` is read first: it is a column, and no clock that is of use is a day ahead of web's.
+    add(
+      `(status IN (${unended.map((status) => `'${status}'`).join(', ')}) OR (updated_at > ?
+        AND coalesce(CASE WHEN status = 'lost' THEN verdict_at END, json_extract(${shown}, '$.endedAt'), updated_at) >= ?))`,
+      filter.since - DAY_MS,
+      filter.since,
+    );
+  }
+  if (filter.exitCode !== undefined) {
+    // A completed task has exit code 0, or none.
+    const canBeZero = holdsFor(filter.exitCode, 0);
+    only(
+      shownStatuses.filter((status) => !unended.includes(status) && (canBeZero || status !== 'completed')),
+    );
+    addNumber(add, `json_extract(${shown}, '$.outcome.exitCode')`, filter.exitCode);
+  }
+  // Last, so that it is looked for only where all else holds.
+  if (filter.q !== undefined && filter.q !== '') {
+    add('instr((SELECT text FROM task_texts AS t WHERE t.row = tasks.row), ?) > 0', filter.q.toLowerCase());
+  }
+  return made;
+}
+
+type Add = (text: string, ...values: (string | number)[]) => void;
+
+function addLabel(add: Add, label: string): void {
+  const split = label.indexOf('=');
+  const of = 'SELECT 1 FROM task_labels AS l WHERE l.row = tasks.row AND l.key = ?';
+  if (split === -1) add(`EXISTS (${of})`, label);
+  else add(`EXISTS (${of} AND l.value = ?)`, label.slice(0, split), label.slice(split + 1));
+}
+
+function addNumber(add: Add, expression: string, { op, value }: NumberTest): void {
+  // False, not unknown, where there is no number.
+  add(`(${expression} ${op === '!' ? '<>' : op} ?)`, value);
+}
+
+function holdsFor({ op, value }: NumberTest, number: number): boolean {
+  switch (op) {
+    case '=':
+      return number === value;
+    case '!':
+      return number !== value;
+    case '<':
+      return number < value;
+    case '>':
+      return number > value;
+    default:
+      return op satisfies never;
+  }
+}
