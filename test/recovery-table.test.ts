@@ -166,6 +166,27 @@ test('all gone, a stop was requested: what was asked decides', async () => {
   expect(second).toMatchObject({ status: 'failed', attempt: 1, outcome: { reason: 'timeout' } });
 });
 
+test('the agent took the ticket before its shim, which can only give up: a shim that hangs there is ended, and nobody is charged', async () => {
+  await using system = new System({ web: false });
+  await using victim = await startVictim(system, { step: 'runCreated' });
+  const marks = join(system.home, 'marks');
+  const id = await submit(system, { shell: `echo $HOLDFAST_ATTEMPT >> ${marks}`, retry: { maxAttempts: 1 } });
+  expect(await victim.ended).toBe('SIGKILL');
+  const run = runFolder(system, id);
+  // It has told who it is, and stands still before the ticket.
+  const shim = spawn('/bin/sleep', ['600'], { env: { HOLDFAST_RUN: run }, detached: true, stdio: 'ignore' });
+  const exited = once(shim, 'exit');
+  writeFileSync(join(run, 'pid'), readFileSync(`/proc/${shim.pid!}/stat`, 'utf8'));
+  await system.agent.start();
+  expect((await exited)[1]).toBe('SIGKILL');
+  const task = await system.agentTaskWhen(id, 'ended', ended);
+  expect(task).toMatchObject({ status: 'completed', attempt: 2 });
+  const events = await system.agentEvents(id);
+  expect(queuedAgain(events)).toMatchObject([{ reason: 'dispatch_interrupted', data: { charged: false } }]);
+  expect(events.filter(({ kind }) => kind === 'started')).toHaveLength(1);
+  expect(readFileSync(marks, 'utf8')).toBe('2\n');
+});
+
 test('the agent took the ticket: it never ran: requeued uncharged, and a late shim runs nothing', async () => {
   await using system = new System({ web: false });
   await using victim = await startVictim(system, { step: 'runCreated' });

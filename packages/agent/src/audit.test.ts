@@ -109,7 +109,7 @@ test('P3: each live row is told with what proves that somebody works on it', asy
   using audit = openAudit();
   const running = (await audit.live()).task;
   const preparing = (await audit.live({ starting: true })).task;
-  const ended = (await audit.live()).task;
+  const ended = (await audit.live({ bootId: 'before' })).task;
   const failing = await audit.live();
   await audit.journal.change(() =>
     audit.journal.append(failing, { kind: 'stopRequested', data: { cause: 'cancel' } }),

@@ -283,6 +283,7 @@ function processProof(
       };
     case 'noVerdict':
       return { kind: 'unseen', message: decision.message };
+    case 'endShim':
     case 'stop':
     case 'stopOthers': {
       const pids = others.map(({ pid }) => pid);

@@ -24,6 +24,8 @@ export interface Sight {
   /** The shim, if it is alive. */
   shim: ShimIdentity | undefined;
   shimStartedAt: number | undefined;
+  /** The shim is alive and does nothing: it was stopped (SIGSTOP). */
+  shimStopped: boolean;
   /** Living processes of the attempt besides the shim. */
   others: SeenProcess[];
 }
@@ -63,7 +65,7 @@ export class Look {
     options: { readOnly?: boolean } = {},
   ): Promise<Sight> {
     const { stopRequested } = task;
-    const nothing = { shim: undefined, shimStartedAt: undefined, others: [] };
+    const nothing = { shim: undefined, shimStartedAt: undefined, shimStopped: false, others: [] };
     const evidence: Evidence = {
       status: task.status,
       dispatching: watch.dispatching,
@@ -81,7 +83,8 @@ export class Look {
       const ticket = launched ? 'shim' : watch.run.takeTicket();
       const shim = evidence.sameBoot ? (watch.shim ?? (await watch.run.readShim())) : undefined;
       const table = await this.processes();
-      const alive = shim !== undefined && !watch.reaped && table.shimOf(shim) !== undefined;
+      const seen = shim === undefined || watch.reaped ? undefined : table.shimOf(shim);
+      const alive = shim !== undefined && seen !== undefined;
       const others = table.othersOf(watch.run.path, shim);
       const record = watch.run.readRecord();
       return {
@@ -94,6 +97,7 @@ export class Look {
         },
         shim: alive ? shim : undefined,
         shimStartedAt: alive ? startTimeOf(shim.startTicks) : undefined,
+        shimStopped: seen?.state === 'T',
         others,
       };
     } catch (error) {

@@ -55,9 +55,14 @@ const cases: Record<string, { evidence: Partial<Evidence>; decision: Decision }[
     { evidence: { others: 1, stopRequested: cancelAt(1) }, decision: { do: 'stop' } },
     { evidence: { others: 1, record: late, stopRequested: cancelAt(1) }, decision: { do: 'stop' } },
   ],
+  'the agent took the ticket before its shim, which can only give up': [
+    { evidence: { status: 'starting', shimAlive: true, ticket: 'agent' }, decision: { do: 'endShim' } },
+  ],
   'the shim is alive': [
     { evidence: { status: 'starting', shimAlive: true }, decision: { do: 'start' } },
     { evidence: { shimAlive: true }, decision: { do: 'adopt' } },
+    // The record is the last act of the shim: what lies there before is none.
+    { evidence: { shimAlive: true, watched: true, record }, decision: { do: 'leave' } },
     { evidence: { shimAlive: true, watched: true, others: 3 }, decision: { do: 'leave' } },
   ],
   'the shim is gone without a record, but processes of it live': [
@@ -113,7 +118,9 @@ test('no evidence in which a process lives, or the look failed, ever gives an at
               ...alive,
               ...(stopRequested === undefined ? {} : { stopRequested }),
             });
-            expect(['leave', 'noVerdict', 'stop', 'start', 'adopt', 'stopOthers']).toContain(decision.do);
+            // A shim without the ticket has run nothing and never will: ending it gives up no work.
+            const kept = ['leave', 'noVerdict', 'stop', 'start', 'adopt', 'stopOthers', 'endShim'];
+            expect(kept).toContain(decision.do);
           }
         }
       }

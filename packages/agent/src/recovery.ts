@@ -38,6 +38,7 @@ export type Decision =
   | { do: 'noVerdict'; message: string }
   | { do: 'settle'; record: NonNullable<Evidence['record']> }
   | { do: 'stop' }
+  | { do: 'endShim' }
   | { do: 'start' }
   | { do: 'adopt' }
   | { do: 'stopOthers' }
@@ -76,14 +77,21 @@ export const recoveryTable: readonly Row[] = [
     decide: (e) => ({ do: 'noVerdict', message: e.lookFailed! }),
   },
   {
+    // The shim writes it as its last act: what lies there while the shim lives is somebody else's.
     name: 'exit record, written before it was told to stop',
-    fits: (e) => e.record !== undefined && (e.stopRequested === undefined || e.record.beforeStop),
+    fits: (e) =>
+      e.record !== undefined && !e.shimAlive && (e.stopRequested === undefined || e.record.beforeStop),
     decide: (e) => ({ do: 'settle', record: e.record! }),
   },
   {
     name: 'a process is alive and a stop was requested',
     fits: (e) => (e.shimAlive || e.others > 0) && e.stopRequested !== undefined,
     decide: () => ({ do: 'stop' }),
+  },
+  {
+    name: 'the agent took the ticket before its shim, which can only give up',
+    fits: (e) => e.shimAlive && e.ticket === 'agent',
+    decide: () => ({ do: 'endShim' }),
   },
   {
     name: 'the shim is alive',

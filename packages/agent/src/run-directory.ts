@@ -92,7 +92,10 @@ export class RunDirectory {
       for (const name of readdirSync(this.path)) {
         const exit = /^exit\.(\d{1,3})$/.exec(name);
         if (exit === null && name !== 'stop') continue;
-        const { mtimeMs } = statSync(join(this.path, name));
+        const seen = statSync(join(this.path, name));
+        // A directory of this name is the task's own doing.
+        if (!seen.isFile()) continue;
+        const { mtimeMs } = seen;
         if (exit === null) stopMs = mtimeMs;
         // The shim writes last: a task that left such a file in its run does not speak for it.
         else if (found === undefined || mtimeMs >= found.mtimeMs)

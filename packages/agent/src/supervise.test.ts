@@ -12,7 +12,7 @@ import { makeRunning, makeTask, noClaims, openTestJournal } from './test-support
 import type { Watch } from './watch.ts';
 
 /** What a test lets the look see of an attempt; `throws`: the look breaks off. */
-type Seen = Partial<Sight['evidence']> & { processes?: SeenProcess[]; throws?: string };
+type Seen = Partial<Sight['evidence']> & { processes?: SeenProcess[]; throws?: string; stopped?: boolean };
 
 const shim = { pid: 4000, startTicks: '77' };
 const child: SeenProcess = {
@@ -41,7 +41,7 @@ function openSupervisor(options: { sweepPage?: number; killGraceMs?: number } = 
   const gate = { open: Promise.resolve() };
   const look: Pick<Look, 'at' | 'signal'> = {
     async at(watch: Watch, task) {
-      const { processes = [], throws, ...evidence } = seen.get(task.id) ?? {};
+      const { processes = [], throws, stopped = false, ...evidence } = seen.get(task.id) ?? {};
       await gate.open;
       if (throws !== undefined) throw new Error(throws);
       const { stopRequested } = task;
@@ -59,6 +59,7 @@ function openSupervisor(options: { sweepPage?: number; killGraceMs?: number } = 
         },
         shim: evidence.shimAlive === false ? undefined : shim,
         shimStartedAt: 1000,
+        shimStopped: stopped,
         others: processes,
       };
     },
@@ -470,4 +471,28 @@ test('what waits, has ended or is being stopped for another reason cannot be rec
   const id = await agent.run();
   await agent.stops.cancel(id);
   await expect(stops.reclaim(id, 1, 'no')).rejects.toMatchObject({ code: 'not_claimable' });
+});
+
+test('a stopped shim that is alone is told to go on; a task that was stopped as a whole is left alone', async () => {
+  await using agent = openSupervisor();
+  const [alone, whole] = [await agent.run(), await agent.run()];
+  agent.seen.set(alone, { stopped: true });
+  agent.seen.set(whole, { stopped: true, processes: [child] });
+  await agent.supervisor.sweep();
+  expect(agent.continued).toEqual([{ pid: shim.pid, signal: 'SIGCONT' }]);
+  expect([agent.task(alone).status, agent.task(whole).status]).toEqual(['running', 'running']);
+});
+
+test('a shim that outlives its command and every grace is ended, and what was asked decides', async () => {
+  await using agent = openSupervisor({ killGraceMs: 10 });
+  const id = await agent.run();
+  await agent.supervisor.sweep();
+  await agent.stops.cancel(id);
+  await until('the ladder has begun', () => agent.supervisor.watchOf(id)!.stoppingSince !== undefined);
+  expect(agent.signals).toEqual([]);
+  agent.advance(60_000);
+  await until('the shim is ended', () => agent.signals.length > 0);
+  expect(agent.signals[0]).toEqual({ pid: shim.pid, signal: 'SIGKILL' });
+  agent.seen.set(id, gone);
+  await until('its end', () => agent.task(id).status === 'cancelled');
 });

@@ -43,8 +43,8 @@ export interface SupervisorOptions {
   monotonic: () => number;
 }
 
-/** How often the processes of an attempt that is being stopped are looked at. */
-const STOP_POLL_MS = 100;
+/** How often an attempt is looked at of which something is expected that nobody tells of: that it ends. */
+const POLL_MS = 100;
 /** After SIGKILL, how long a process may take to go before a person is told. */
 const UNKILLABLE_AFTER_MS = 5000;
 
@@ -260,6 +260,7 @@ export class Supervisor {
     const { task, sight, decision } = judged;
     const { settlement } = this.#options;
     if (decision.do !== 'noVerdict') await this.#clear(watch, task);
+    this.#rouse(watch, sight);
     switch (decision.do) {
       case 'leave':
         return;
@@ -268,6 +269,8 @@ export class Supervisor {
       case 'start':
       case 'adopt':
         return this.#confirm(watch, sight, decision.do);
+      case 'endShim':
+        return this.#endShim(watch, sight);
       case 'stop':
       case 'stopOthers':
         return this.#climb(watch, sight);
@@ -286,6 +289,22 @@ export class Supervisor {
       default:
         return decision satisfies never;
     }
+  }
+
+  /**
+   * A shim whose command has ended writes the record and ends: should it have been stopped, it is told to go on. Who
+   * stops a whole task means it, and is left alone. A record beside a living shim is looked at again soon.
+   */
+  #rouse(watch: Watch, { evidence, shim, shimStopped, others }: Sight): void {
+    if (shim === undefined || others.length > 0) return;
+    if (shimStopped) this.#options.look.signal([shim], 'SIGCONT');
+    if (evidence.record !== undefined || shimStopped) watch.plan(POLL_MS, () => this.examine(watch));
+  }
+
+  /** It never ran its command and never will; should it hang before it finds that out, it is ended. */
+  #endShim(watch: Watch, { shim }: Sight): void {
+    this.#options.look.signal([shim!], 'SIGKILL');
+    watch.plan(POLL_MS, () => this.examine(watch));
   }
 
   /** A living shim is this attempt's process: say so once. */
@@ -342,10 +361,16 @@ export class Supervisor {
       const pids = sight.others.map((process) => process.pid).join(', ');
       await this.#raise(watch, 'unkillable', `these processes survive SIGKILL and keep the slot: ${pids}`);
     }
+    // All that it could still do is write a record, and what was asked decides without one.
+    if (
+      waitedMs >= killGraceMs + UNKILLABLE_AFTER_MS &&
+      sight.others.length === 0 &&
+      sight.shim !== undefined
+    ) {
+      look.signal([sight.shim], 'SIGKILL');
+    }
     const untilKillMs = killGraceMs - waitedMs;
-    watch.plan(untilKillMs > 0 ? Math.min(STOP_POLL_MS, untilKillMs) : STOP_POLL_MS, () =>
-      this.examine(watch),
-    );
+    watch.plan(untilKillMs > 0 ? Math.min(POLL_MS, untilKillMs) : POLL_MS, () => this.examine(watch));
   }
 
   /** Puts the end of an attempt on record, then lets go of everything that was made for it. */

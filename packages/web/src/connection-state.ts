@@ -124,13 +124,16 @@ export function degradedBy(
   return isOverdue ? 'its sweep over the live tasks is overdue' : undefined;
 }
 
-/** Web starts to follow an agent: its rows are stale until it vouches, and unknown after the deadline. */
-export function startLink(settings: LinkSettings, now: number): Step {
+/**
+ * Web starts to follow an agent: its rows are stale until it vouches, and unknown after the deadline. `heartbeatMs`: as
+ * it was known before, until the agent says it again.
+ */
+export function startLink(settings: LinkSettings, now: number, heartbeatMs = DEFAULT_HEARTBEAT_MS): Step {
   const link: Link = {
     state: 'connecting',
     settings,
     phase: 'waiting',
-    heartbeatMs: DEFAULT_HEARTBEAT_MS,
+    heartbeatMs,
     provedAt: undefined,
     windowAt: now,
     heardAt: now,

@@ -76,7 +76,15 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     await startAgents({
       store,
       discovery,
-      follow: (agent) => startSubscription({ agent, store, config: lostAfter, logger, ...fetch }),
+      follow: (agent, stored) =>
+        startSubscription({
+          agent,
+          store,
+          config: lostAfter,
+          heartbeatMs: stored?.heartbeatMs,
+          logger,
+          ...fetch,
+        }),
       lostAfterMs: config.lostAfterMs ?? 2 * config.heartbeatMs + 5000,
       logger,
       now,

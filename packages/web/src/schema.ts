@@ -30,6 +30,8 @@ export const agents = sqliteTable(
     reachSeq: integer('reach_seq').notNull().default(0),
     reachChain: text('reach_chain').notNull().default(''),
     asOf: integer('as_of').notNull().default(0),
+    /** How often it says that it is alive, as it said last. */
+    heartbeatMs: integer('heartbeat_ms'),
     version: integer('version').notNull(),
   },
   (table) => [uniqueIndex('agents_version').on(table.version)],

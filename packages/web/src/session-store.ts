@@ -52,6 +52,8 @@ export interface StoredAgent {
   reach?: { seq: number; chain: string };
   /** The last time it vouched for its tasks (ms), 0 if never. */
   asOf: number;
+  /** Its heartbeat when it last vouched; absent if it never did. */
+  heartbeatMs?: number;
 }
 
 /**
@@ -246,7 +248,7 @@ export interface SessionStore {
   /** The link of an agent changed in a way that the feed shows: gives its row a new version. */
   touchAgent(agentId: string): Promise<void>;
   /** The agent vouched for its tasks at `asOf`. */
-  recordProof(agentId: string, asOf: number): Promise<void>;
+  recordProof(agentId: string, asOf: number, heartbeatMs: number): Promise<void>;
   /** Its live tasks become `unknown` / `agent_removed`; what it said stays. */
   removeAgent(agentId: string, at: number): Promise<void>;
 

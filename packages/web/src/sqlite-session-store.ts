@@ -75,6 +75,7 @@ interface AgentRecord {
   reach_seq: number;
   reach_chain: string;
   as_of: number;
+  heartbeat_ms: number | null;
 }
 
 class SqliteSessionStore implements SessionStore {
@@ -147,7 +148,9 @@ class SqliteSessionStore implements SessionStore {
        ON CONFLICT (id) DO UPDATE SET name = @name, url = @url, removed = 0, version = @version`,
     );
     this.#touchAgent = database.prepare('UPDATE agents SET version = ? WHERE id = ?');
-    this.#recordProof = database.prepare('UPDATE agents SET as_of = max(as_of, ?) WHERE id = ?');
+    this.#recordProof = database.prepare(
+      'UPDATE agents SET as_of = max(as_of, ?), heartbeat_ms = ? WHERE id = ?',
+    );
     this.#removeAgent = database.prepare('UPDATE agents SET removed = 1 WHERE id = ?');
     this.#task = database.prepare<[string], TaskRecord>('SELECT * FROM tasks WHERE id = ?');
     this.#events = database.prepare<
@@ -180,9 +183,9 @@ class SqliteSessionStore implements SessionStore {
     });
   }
 
-  recordProof(agentId: string, asOf: number): Promise<void> {
+  recordProof(agentId: string, asOf: number, heartbeatMs: number): Promise<void> {
     return this.#group.run(() => {
-      this.#recordProof.run(asOf, agentId);
+      this.#recordProof.run(asOf, heartbeatMs, agentId);
     });
   }
 
@@ -384,7 +387,8 @@ class SqliteSessionStore implements SessionStore {
 }
 
 function toStoredAgent(record: AgentRecord): StoredAgent {
-  const { id, name, url, generation, epoch, seq, chain, reach_seq, reach_chain, as_of } = record;
+  const { id, name, url, generation, epoch, seq, chain, reach_seq, reach_chain, as_of, heartbeat_ms } =
+    record;
   return {
     id,
     name,
@@ -396,6 +400,7 @@ function toStoredAgent(record: AgentRecord): StoredAgent {
           reach: { seq: reach_seq, chain: reach_chain },
         }),
     asOf: as_of,
+    ...(heartbeat_ms === null ? {} : { heartbeatMs: heartbeat_ms }),
   };
 }
 

@@ -41,6 +41,8 @@ export interface SubscriptionOptions {
   agent: { id: string; name: string; url: string; token: string };
   store: SessionStore;
   config: { lostAfterMs?: number };
+  /** How often the agent says that it is alive, as it was known before; it says it anew in its hello. */
+  heartbeatMs?: number | undefined;
   logger: Logger;
   fetch?: typeof globalThis.fetch;
   /** Wall clock, ms. */
@@ -143,7 +145,11 @@ class Supervisor implements Subscription {
     this.#monotonic = options.monotonic ?? (() => performance.now());
     this.#startTimer = options.startTimer ?? startRealTimer;
     this.#random = options.random ?? Math.random;
-    const { link, effects } = startLink({ lostAfterMs: options.config.lostAfterMs }, this.#monotonic());
+    const { link, effects } = startLink(
+      { lostAfterMs: options.config.lostAfterMs },
+      this.#monotonic(),
+      options.heartbeatMs,
+    );
     this.#link = link;
     this.#teller = new ViewTeller({
       view: () => this.view(),
@@ -427,7 +433,10 @@ class Supervisor implements Subscription {
     this.#feed({ kind: 'vouched', ageMs: this.#monotonic() - receivedAt.monotonicMs });
     if (this.#link.state !== 'live') return;
     this.#asOf = Math.max(this.#asOf, receivedAt.at);
-    this.#write(store.recordProof(agent.id, this.#asOf), 'its proof was not recorded');
+    this.#write(
+      store.recordProof(agent.id, this.#asOf, this.#link.heartbeatMs),
+      'its proof was not recorded',
+    );
     if (this.#owesVouch) this.#write(this.#vouch(), 'its tasks were not taken back');
     if (heartbeat.floor > this.#prunedTo && !this.#isPruning) {
       this.#write(this.#prune(heartbeat.floor), 'what it pruned was not pruned');

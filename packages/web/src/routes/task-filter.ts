@@ -22,7 +22,10 @@ const plainFields = {
 
 const numberTest = (what: string) =>
   z
-    .union([z.number().int(), z.string().regex(/^[<>!]?\d{1,9}$/, 'must be a number, or <, > or ! and a number')])
+    .union([
+      z.number().int(),
+      z.string().regex(/^[<>!]?\d{1,9}$/, 'must be a number, or <, > or ! and a number'),
+    ])
     .optional()
     .openapi({ type: 'string', description: what, example: '>1' });
 

@@ -40,7 +40,10 @@ const time = z.number().int();
 const ListQuerySchema = z.strictObject({
   ...filterFields,
   ...pageQuery,
-  order: z.enum(['newest', 'oldest']).optional().openapi({ description: 'by creation; default newest first' }),
+  order: z
+    .enum(['newest', 'oldest'])
+    .optional()
+    .openapi({ description: 'by creation; default newest first' }),
 });
 
 const LabelsSchema = z.object({

@@ -158,7 +158,7 @@ export function describeDoubts(it: Sentence): void {
     const journal = await follow(store);
     journal.run(taskId(1));
     await store.applyEvents(journal.agentId, journal.log, NOW);
-    await store.recordProof(journal.agentId, NOW - 3);
+    await store.recordProof(journal.agentId, NOW - 3, 1000);
     const before = store.version();
     await store.removeAgent(journal.agentId, NOW);
     expect(await store.agents()).toEqual([]);

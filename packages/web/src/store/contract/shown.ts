@@ -160,7 +160,7 @@ export function describeShown(it: Sentence): void {
       store.touchAgent(journal.agentId),
     ]);
     await store.applyEvents(journal.agentId, [one!], NOW);
-    await store.recordProof(journal.agentId, NOW);
+    await store.recordProof(journal.agentId, NOW, 1000);
     expect(heard).toEqual([[store.version(), store.version()]]);
     expect(await store.agents()).toMatchObject([{ asOf: NOW }]);
     stop();
