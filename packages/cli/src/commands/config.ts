@@ -21,7 +21,7 @@ Examples:
   );
   show.action(() => {
     const { config, sources } = loadConfig({ flags: settingFlags(show), env: invocation.io.env });
-    const { home, runners, ...values } = config;
+    const { home, runners, notifications, ...values } = config;
     const entries = [
       { name: 'home', value: home, source: sources.home, env: 'HOLDFAST_HOME', flag: flagOf('home') },
       ...settingNames.map((name) => ({
@@ -32,6 +32,7 @@ Examples:
         flag: flagOf(name),
       })),
       { name: 'runners', value: runners, source: sources.runners },
+      { name: 'notifications', value: notifications.channels, source: sources.notifications },
     ];
     if (invocation.isJson) return invocation.printJson(entries);
     return invocation.printTable(

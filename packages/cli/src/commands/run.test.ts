@@ -39,6 +39,27 @@ test('run prints the id and nothing else; what follows -- arrives as it is', asy
   expect(body.spec).toEqual({ command: words, cwd: '/work-dir' });
 });
 
+test.each([
+  ['--worktree', { workspace: { worktree: { repo: '/work-dir', ref: 'HEAD' } } }],
+  ['--worktree ../lib --ref v2', { workspace: { worktree: { repo: '/lib', ref: 'v2' } } }],
+  ['--worktree --cwd sub', { workspace: { worktree: { repo: '/work-dir', ref: 'HEAD' } }, cwd: 'sub' }],
+])('%s asks for a worktree of its own, and nothing runs beside it', async (options, place) => {
+  await using web = await startFakeWeb();
+  const { code } = await run(['run', ...options.split(' '), '--', 'make'], { home: web.home });
+  expect(code).toBe(0);
+  expect(submitted(web).spec).toEqual({ command: ['make'], ...place });
+});
+
+test.each([
+  [['--ref', 'v2'], 'Give --worktree too.'],
+  [['--worktree', '--cwd', '/etc'], 'relative to the root of the repository'],
+])('run %j is refused with what to do', async (options, advice) => {
+  await using web = await startFakeWeb();
+  const { code, stderr } = await run(['run', ...options, '--', 'make'], { home: web.home });
+  expect(code).toBe(2);
+  expect(stderr).toContain(advice);
+});
+
 test('every option of run reaches the submit as the API names it', async () => {
   await using web = await startFakeWeb();
   const options = [

@@ -5,7 +5,7 @@
  * `--follow` the task's output alone, with `--json` one document); a submit whose answer was lost is exit code 75
  * with the command that repeats it harmlessly.
  */
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { TaskSpec } from '@holdfast/shared';
 import { uuidv7 } from 'uuidv7';
@@ -23,6 +23,8 @@ interface RunOptions {
   agent?: string;
   title?: string;
   cwd?: string;
+  worktree?: string | true;
+  ref?: string;
   env?: string[];
   priority?: string;
   queue?: string;
@@ -48,12 +50,17 @@ export function defineRun(command: Command, invocation: Invocation): void {
     .option('--agent <name>', 'agent that is to run it, by name or id; default: the one with most free slots')
     .option('--title <text>', 'what to call it')
     .option('--cwd <dir>', 'directory to run in; default: the current one')
+    .option(
+      '--worktree [repo]',
+      'in a git worktree of its own, of this repository; kept while it holds changes',
+    )
+    .option('--ref <ref>', 'with --worktree: what to check out; default: HEAD')
     .option('--env <name=value>', 'a variable of its environment; may be repeated', collect)
     .option('--priority <n>', 'higher goes first, from -1000 to 1000; default: 0')
     .option('--queue <name>', 'a queue whose tasks are claimed by workers instead of being run by the agent')
     .option('--timeout <duration>', 'stop it after that time: 90s, 30m, 2h')
     .option('--retries <n>', 'start it again up to n times when it fails or is lost')
-    .option('--runner <name>', 'run the prompt by a runner of config.json')
+    .option('--runner <name>', 'run the prompt by this runner; `holdfast runners` lists them')
     .option('--prompt <text>', 'what to give the runner')
     .option('--shell <line>', 'a line for sh, instead of a command')
     .option('--id <uuid>', 'the task’s id, a UUIDv7: repeating a submit with the same id is harmless')
@@ -70,7 +77,7 @@ Examples:
   holdfast run -- make test
   holdfast run --wait --follow --session nightly -- ./build.sh --release
   holdfast run --shell 'npm ci && npm test' --timeout 30m --label branch=main
-  holdfast run --runner claude --prompt "fix the failing test" --agent build-2`,
+  holdfast run --runner claude --prompt "fix the failing test" --worktree --agent build-2`,
     )
     .action(async (words: string[], options: RunOptions) => {
       invocation.exitCode = await runTask(invocation, words, options);
@@ -139,16 +146,33 @@ function submitBody(invocation: Invocation, words: string[], options: RunOptions
 }
 
 function taskSpec(here: string, words: string[], options: RunOptions): TaskSpec {
-  const { cwd, env, timeout, retries } = options;
+  const { env, timeout, retries } = options;
   return {
     ...work(words, options),
-    cwd: resolve(here, cwd ?? '.'),
+    ...place(here, options),
     ...(env === undefined ? {} : { env: parsePairs(env, '--env') }),
     ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, '--timeout') }),
     ...(retries === undefined
       ? {}
       : { retry: { maxAttempts: parseWhole(retries, '--retries', 0, 99) + 1, on: ['lost', 'failed'] } }),
   };
+}
+
+/** Where it is to be done. In a worktree `cwd` is a directory of that, so that nothing runs beside it. */
+function place(here: string, { cwd, worktree, ref }: RunOptions): Pick<TaskSpec, 'cwd' | 'workspace'> {
+  if (worktree === undefined) {
+    if (ref !== undefined) throw usageError('--ref says what a worktree is made of', 'Give --worktree too.');
+    return { cwd: resolve(here, cwd ?? '.') };
+  }
+  if (cwd !== undefined && isAbsolute(cwd)) {
+    throw usageError(
+      '--cwd is a directory inside the worktree',
+      'Give it relative to the root of the repository.',
+    );
+  }
+  const repo = resolve(here, worktree === true ? '.' : worktree);
+  const workspace = { worktree: { repo, ref: ref ?? 'HEAD' } };
+  return cwd === undefined ? { workspace } : { workspace, cwd };
 }
 
 /** What is to be done: exactly one of a command, a shell line, or a runner with its prompt. */
