@@ -14,7 +14,6 @@ import { fileURLToPath } from 'node:url';
 import {
   applyEvent,
   COPY_MARK,
-  DEFAULT_QUEUE,
   encodeText,
   type EventKind,
   type EventOf,
@@ -23,8 +22,6 @@ import {
   frameText,
   GroupCommit,
   isStorageError,
-  isTerminal,
-  LiveDigest,
   nextChain,
   nextStatus,
   openDatabase,
@@ -36,6 +33,7 @@ import {
   type TaskEvent,
 } from '@holdfast/shared';
 import { prepareStatements } from './journal-statements.ts';
+import { type Counts, LogState } from './log-state.ts';
 import { LogTail } from './log-tail.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../drizzle', import.meta.url));
@@ -61,34 +59,12 @@ export type EventDraft = {
   } & (undefined extends EventOf<K>['data'] ? { data?: EventOf<K>['data'] } : { data: EventOf<K>['data'] });
 }[Exclude<EventKind, 'submitted'>];
 
-export interface Counts {
-  /** Queued tasks of the default queue: those that the pool will run. */
-  queued: number;
-  /** Starting and running ones of the default queue: what a worker has claimed takes no slot. */
-  running: number;
-  /** Queued tasks of all queues: those that the queue limit is about. */
-  waiting: number;
-  /** Starting and running ones of the other queues: what workers hold. */
-  claimed: number;
-}
-
 export interface JournalOptions {
   path: string;
   now?: () => number;
   /** For tests of what a failing disk does: called in the transaction, before the commit. */
   beforeCommit?: () => void;
   newEpoch?: () => string;
-}
-
-interface State {
-  seq: number;
-  chain: string;
-  digest: LiveDigest;
-  queued: number;
-  running: number;
-  waiting: number;
-  claimed: number;
-  live: number;
 }
 
 interface TaskRowColumns {
@@ -120,9 +96,9 @@ export class Journal {
   #epoch = '';
   #floor = 0;
   #floorChain = '';
-  #state: State;
-  #draft: State;
-  #undo: { state: State; frames: number };
+  #state: LogState;
+  #draft: LogState;
+  #undo: { state: LogState; frames: number };
   #frames: { taskId: string; text: string }[] = [];
   #healthy = true;
 
@@ -139,11 +115,11 @@ export class Journal {
     this.#group = new GroupCommit({
       database: this.database,
       onBegin: () => {
-        this.#draft = copyState(this.#state);
+        this.#draft = this.#state.copy();
         this.#frames = [];
       },
       onSavepoint: () => {
-        this.#undo = { state: copyState(this.#draft), frames: this.#frames.length };
+        this.#undo = { state: this.#draft.copy(), frames: this.#frames.length };
       },
       onUndo: () => {
         this.#draft = this.#undo.state;
@@ -182,18 +158,18 @@ export class Journal {
     return this.#floorChain;
   }
   get liveDigest(): string {
-    return this.#state.digest.toString();
+    return this.#state.liveDigest;
   }
   /** Non-terminal tasks. */
   get live(): number {
     return this.#state.live;
   }
   get counts(): Counts {
-    return countsOf(this.#state);
+    return this.#state.counts;
   }
   /** Inside a change: with what this group has made so far. */
   get pendingCounts(): Counts {
-    return countsOf(this.#draft);
+    return this.#draft.counts;
   }
   /** When the agent before this one wrote for the last time (ms), as found on opening; undefined in a new journal. */
   get lastAliveAt(): number | undefined {
@@ -269,7 +245,7 @@ export class Journal {
       env: extra.env === undefined ? null : JSON.stringify(extra.env),
       task: JSON.stringify(stated),
     });
-    this.#count(undefined, stated);
+    this.#draft.move(undefined, stated);
     return record;
   }
 
@@ -308,7 +284,7 @@ export class Journal {
       uncharged: record.uncharged,
       task: JSON.stringify(next),
     });
-    this.#count(task, next);
+    this.#draft.move(task, next);
     record.task = next;
     return next;
   }
@@ -429,12 +405,6 @@ export class Journal {
     this.#frames.push({ taskId: event.taskId, text: this.#frame({ seq: event.seq, chain, json }) });
   }
 
-  #count(before: Task | undefined, after: Task): void {
-    this.#draft.digest.move(before, after);
-    countTask(this.#draft, before, -1);
-    countTask(this.#draft, after, 1);
-  }
-
   #publish(): void {
     this.#aliveAt = this.#pendingAliveAt;
     const from = this.#state.seq;
@@ -468,25 +438,14 @@ export class Journal {
     this.#floorChain = this.getMeta('floorChain')!;
   }
 
-  #readState(): State {
+  #readState(): LogState {
     const last = this.#statements.lastEvent.get() as { seq: number; chain: string } | undefined;
-    const state: State = {
-      seq: last?.seq ?? this.#floor,
-      chain: last?.chain ?? this.#floorChain,
-      digest: new LiveDigest(),
-      queued: 0,
-      running: 0,
-      waiting: 0,
-      claimed: 0,
-      live: 0,
-    };
+    const state = new LogState(last?.seq ?? this.#floor, last?.chain ?? this.#floorChain);
     const page = 1000;
     for (let after = 0; ;) {
       const rows = this.#statements.unendedAfter.all(after, page) as TaskRowColumns[];
       for (const row of rows) {
-        const task = JSON.parse(row.task) as Task;
-        state.digest.move(undefined, task);
-        countTask(state, task, 1);
+        state.move(undefined, JSON.parse(row.task) as Task);
         after = row.created_seq;
       }
       if (rows.length < page) return state;
@@ -496,23 +455,6 @@ export class Journal {
 
 function toNumber(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
-}
-
-function copyState(state: State): State {
-  return { ...state, digest: new LiveDigest(state.digest) };
-}
-
-function countTask(state: State, task: Task | undefined, by: 1 | -1): void {
-  if (task === undefined || isTerminal(task.status)) return;
-  state.live += by;
-  if (task.status === 'queued') state.waiting += by;
-  const isOwn = task.queue === DEFAULT_QUEUE;
-  if (task.status !== 'queued') state[isOwn ? 'running' : 'claimed'] += by;
-  else if (isOwn) state.queued += by;
-}
-
-function countsOf({ queued, running, waiting, claimed }: State): Counts {
-  return { queued, running, waiting, claimed };
 }
 
 function toRecord(row: TaskRowColumns): TaskRecord {
