@@ -18,6 +18,7 @@ export {
   guard,
   type Heartbeat,
   type Hello,
+  LiveDigest,
   nextChain,
   openDatabase,
   type Page,

@@ -4,6 +4,7 @@
  * printed as such.
  */
 import { measureAgentThroughput } from './agent-throughput.ts';
+import { measureDashboard } from './dashboard.ts';
 import { measureAgentFanOut, measureWebFanOut } from './fan-out.ts';
 import { measureIngest } from './ingest.ts';
 import { measureLatency } from './latency.ts';
@@ -17,6 +18,7 @@ const QUESTIONS: Readonly<Record<string, () => Promise<Table>>> = {
   'agent-throughput': measureAgentThroughput,
   latency: measureLatency,
   start: measureStarts,
+  dashboard: measureDashboard,
 };
 
 const asked = process.argv.slice(2);

@@ -45,7 +45,7 @@ export interface ClaimsOptions {
 }
 
 /** Raised for a claim that has been silent for more than half its lease; its next heartbeat takes it back. */
-export const CLAIM_SILENT = 'claim_silent' satisfies StaleEvidence;
+const CLAIM_SILENT = 'claim_silent' satisfies StaleEvidence;
 
 export class Claims {
   readonly #options: ClaimsOptions;

@@ -11,10 +11,10 @@ const time = z.number().int();
 // ── Claims: tasks of a named queue, worked on by somebody whom the agent did not start ─────────────────────
 
 /** Lease bounds, ms. */
-export const LEAST_LEASE_MS = 5000;
-export const MOST_LEASE_MS = 3_600_000;
+const LEAST_LEASE_MS = 5000;
+const MOST_LEASE_MS = 3_600_000;
 /** How long a claim may wait for a task, ms. */
-export const MOST_CLAIM_WAIT_MS = 60_000;
+const MOST_CLAIM_WAIT_MS = 60_000;
 
 /** Of the progress of a claim, which every reader is told of once a second. */
 const MOST_PROGRESS_BYTES = 16 * 1024;
@@ -82,7 +82,7 @@ export const ReclaimSchema = z
 export type Reclaim = z.infer<typeof ReclaimSchema>;
 
 /** Why an attempt counts as stale. A task whose process was verified is never stale, however quiet. */
-export const staleEvidence = ['lease_expired', 'claim_silent', 'probe_failed'] as const;
+const staleEvidence = ['lease_expired', 'claim_silent', 'probe_failed'] as const;
 export type StaleEvidence = (typeof staleEvidence)[number];
 
 export const ReclaimStaleSchema = z

@@ -4,10 +4,12 @@
  */
 import { render } from 'preact';
 import { App } from './ui/app.tsx';
-import { copyCli } from './ui/task-detail.tsx';
+import { preloadAtFirstSign } from './ui/lazy.tsx';
 import { startAttention } from './state/attention.ts';
 import { startKeys } from './state/keys.ts';
 import { startNavigation } from './state/navigation.ts';
+import { startNotifier } from './state/notifier.ts';
+import { startOwnGaps } from './state/own-gaps.ts';
 import { startPreferences } from './state/preferences.ts';
 import { startStore } from './state/store.ts';
 import { peekTask } from './state/tasks.ts';
@@ -18,6 +20,12 @@ function takeCode(): string | undefined {
   if (code === null) return undefined;
   history.replaceState(null, '', location.pathname + location.search);
   return code;
+}
+
+async function copy(taskId: string): Promise<void> {
+  const { copyCli } = await import('./state/copy-cli.ts');
+  const task = peekTask(taskId);
+  if (task !== undefined) copyCli(task);
 }
 
 async function start(code: string | undefined): Promise<void> {
@@ -35,10 +43,10 @@ async function start(code: string | undefined): Promise<void> {
   startNavigation();
   startStore();
   startAttention();
-  startKeys((id) => {
-    const task = peekTask(id);
-    if (task !== undefined) copyCli(task);
-  });
+  startNotifier();
+  startOwnGaps();
+  startKeys((id) => void copy(id));
+  preloadAtFirstSign();
   render(<App signInProblem={signInProblem} />, document.querySelector('#app')!);
 }
 

@@ -1,6 +1,7 @@
 /**
  * Terminal output as styled text. Guarantees: what a task prints is only ever text: no markup of its own, no
- * control character but tab, links only to http and https. A sequence that is split over chunks is kept whole.
+ * control character but tab, links only to http and https. A line is read when it is looked at, so that what nobody
+ * looks at costs nothing.
  *
  * `ansi_up` reads the colours. Its HTML is taken apart again into segments, because a `style` attribute in markup is
  * forbidden by the page's Content-Security-Policy, while a style that is set from script is not.
@@ -29,32 +30,73 @@ const UNFINISHED_OSC = /\x1b(?:\](?:(?!8;)[^\x07\x1b]*\x1b?)?)?$/;
 const CONTROLS = /[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
 /** A command that never ends is not one. */
 const LONGEST_OSC = 4096;
+/** The text of a link is kept whatever its scheme; which schemes become links is decided in `readLink`. */
+const ANY_SCHEME: Record<string, number> = new Proxy({}, { get: () => 1 });
 
-export class AnsiReader {
-  #ansi = new AnsiUp();
-  #rest = '';
-
-  constructor() {
-    this.#ansi.use_classes = true;
-    this.#ansi.boldStyle = 'bold';
-    this.#ansi.faintStyle = 'faint';
-    this.#ansi.italicStyle = 'italic';
-    this.#ansi.underlineStyle = 'underline';
-    // The text of a link is kept whatever its scheme; which schemes become links is decided in `readLink`.
-    this.#ansi.url_allowlist = new Proxy({}, { get: () => 1 });
+/**
+ * The segments of one line. `style` is what was in force at its beginning (`styleAfter`). A sequence that is cut off at
+ * its end is not shown: the rest of it may be on its way.
+ */
+export function segmentsOf(text: string, style = ''): Segment[] {
+  // Nothing but plain text, which is most of what is printed.
+  if (style === '' && !text.includes('\x1b')) {
+    const plain = text.replaceAll(CONTROLS, '');
+    return plain === '' ? [] : [{ text: plain }];
   }
+  const ansi = new AnsiUp();
+  ansi.use_classes = true;
+  ansi.boldStyle = 'bold';
+  ansi.faintStyle = 'faint';
+  ansi.italicStyle = 'italic';
+  ansi.underlineStyle = 'underline';
+  ansi.url_allowlist = ANY_SCHEME;
+  return parseMarkup(ansi.ansi_to_html(style + withoutForeign(text)));
+}
 
-  /** The segments of `text`, which holds no line break; colours carry on from the text before. */
-  read(text: string): Segment[] {
-    let whole = (this.#rest + text).replaceAll(FOREIGN_OSC, '');
-    this.#rest = '';
-    const unfinished = UNFINISHED_OSC.exec(whole)?.[0];
-    if (unfinished !== undefined && unfinished.length < LONGEST_OSC) {
-      this.#rest = unfinished;
-      whole = whole.slice(0, whole.length - unfinished.length);
+function withoutForeign(text: string): string {
+  const whole = text.replaceAll(FOREIGN_OSC, '');
+  const unfinished = UNFINISHED_OSC.exec(whole)?.[0];
+  return unfinished !== undefined && unfinished.length < LONGEST_OSC
+    ? whole.slice(0, whole.length - unfinished.length)
+    : whole;
+}
+
+/** Sequences that change nothing of what a line says: colours, cursor moves, the two ends of a hyperlink. */
+// oxlint-disable-next-line no-control-regex
+const SILENT = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\]8;[^\x07\x1b]*(?:\x07|\x1b\\)/g;
+// oxlint-disable-next-line no-control-regex
+const CUT_OFF = /\x1b(?:\[[0-?]*[ -/]*|\]8;[^\x07\x1b]*\x1b?)?$/;
+
+/** What a line says, without its looks: for searching and copying. */
+export function plainOf(text: string): string {
+  const said = text.includes('\x1b')
+    ? withoutForeign(text).replaceAll(SILENT, '').replace(CUT_OFF, '')
+    : text;
+  // A lone escape is none of the above and no character either.
+  return said.replaceAll(CONTROLS, '').replaceAll('\x1b', '');
+}
+
+// oxlint-disable-next-line no-control-regex
+const STYLE = /\x1b\[([\d;:]*)m/g;
+/** More sequences than this are in force at once only where nothing ever resets them. */
+const MOST_STYLES = 12;
+
+/**
+ * What is in force after `text`, as the sequences that would bring it about. It is not interpreted: setting the same
+ * thing twice is setting it once, so of equal sequences the last one is kept, and a reset ends all before it.
+ */
+export function styleAfter(style: string, text: string): string {
+  if (!text.includes('\x1b[')) return style;
+  let inForce: string[] = style === '' ? [] : (style.match(STYLE) ?? []);
+  for (const [sequence, parameters = ''] of text.matchAll(STYLE)) {
+    if (parameters === '' || parameters === '0') inForce = [];
+    else {
+      inForce = inForce.filter((one) => one !== sequence);
+      inForce.push(sequence);
     }
-    return parseMarkup(this.#ansi.ansi_to_html(whole));
   }
+  const after = inForce.slice(-MOST_STYLES).join('');
+  return after === style ? style : after;
 }
 
 const MARKUP = /<span([^>]*)>([^<]*)<\/span>|<a href="([^"]*)">([^<]*)<\/a>|([^<]+)/g;

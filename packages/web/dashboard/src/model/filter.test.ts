@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
 import {
   commandText,
+  filterToFields,
+  hasMark,
+  sinceTime,
+  type Mark,
   filterFromParams,
   filterToParams,
   filterToQuery,
@@ -12,11 +16,12 @@ import {
 } from './filter.ts';
 import { anAgent, aTask } from './samples.ts';
 
+const NOW = 1_100_000;
 const agents = [anAgent()];
 const accepts = (
   filter: Partial<Filter>,
   task = aTask({ labels: { team: 'core' }, title: 'Build it' }),
-): boolean => matches(task, { ...noFilter, ...filter }, agents);
+): boolean => matches(task, { ...noFilter, ...filter }, agents, NOW);
 
 test('an empty filter takes every task', () => {
   expect(accepts({})).toBe(true);
@@ -57,16 +62,34 @@ test('a filter survives the way through the URL', () => {
     agent: 'a&b',
     label: 'k=v',
     text: 'x y',
+    is: ['needs-you', 'stale'],
+    queue: 'ci',
+    attempt: '>1',
+    exit: '!0',
+    since: '2h',
+    order: 'oldest',
   };
   expect(filterFromParams(new URLSearchParams(filterToParams(filter).toString()))).toEqual(filter);
 });
 
 test('what a URL says wrongly restricts nothing', () => {
-  expect(isEmptyFilter(filterFromParams(new URLSearchParams('status=nonsense&session=&q=')))).toBe(true);
+  expect(
+    isEmptyFilter(
+      filterFromParams(
+        new URLSearchParams('status=nonsense&session=&q=&is=odd&attempt=x&exit=&since=soon&order=odd'),
+      ),
+    ),
+  ).toBe(true);
 });
 
 test('the API is asked for sessionId, the page’s own URL for session', () => {
-  expect(filterToQuery({ ...noFilter, sessionId: 's1' }).toString()).toBe('sessionId=s1');
+  expect(filterToQuery({ ...noFilter, sessionId: 's1' }, NOW).toString()).toBe('sessionId=s1');
+  expect(
+    filterToQuery(
+      { ...noFilter, is: ['needs-you'], since: '1m', text: 'x', order: 'oldest' },
+      NOW,
+    ).toString(),
+  ).toBe(`is=needsYou&since=${NOW - 60_000}&q=x&order=oldest`);
 });
 
 test('a task is called by its title, else by the first line of its command, else by its id', () => {
@@ -75,4 +98,70 @@ test('a task is called by its title, else by the first line of its command, else
   expect(taskName(aTask({ spec: { command: ['git', 'status'] } }))).toBe('git status');
   expect(commandText(aTask({ spec: { runner: 'claude', prompt: 'fix it' } }))).toBe('claude: fix it');
   expect(taskName(aTask({ spec: { payload: 1 } }))).toBe(aTask().id);
+});
+
+test('what needs a person: doubt, a lease that is over, attention, a refusal, and nothing that is over', () => {
+  const needs = (task: Parameters<typeof aTask>[0], at = NOW): boolean =>
+    hasMark(aTask(task), 'needs-you', at);
+  const entry = [{ code: 'disk_slow', message: 'm', sinceAt: 1 }];
+  const refused = { action: 'cancel' as const, message: 'no', at: NOW };
+  const claim = { worker: 'w', leaseExpiresAt: NOW, lastHeartbeatAt: 1 };
+  expect(needs({})).toBe(false);
+  expect(needs({ status: 'unknown' })).toBe(true);
+  expect(needs({ attention: entry })).toBe(true);
+  expect(needs({ attention: [] })).toBe(false);
+  expect(needs({ attention: entry, status: 'completed' })).toBe(false);
+  expect(needs({ refused })).toBe(true);
+  expect(needs({ refused, status: 'completed' })).toBe(false);
+  expect(needs({ refused, status: 'failed' })).toBe(true);
+  expect(needs({ refused, status: 'failed' }, NOW + 24 * 3_600_000)).toBe(false);
+  expect(needs({ claim })).toBe(true);
+  expect(needs({ claim }, NOW - 1)).toBe(false);
+  expect(needs({ claim, status: 'queued' })).toBe(false);
+});
+
+test('each mark takes its own tasks', () => {
+  const has = (mark: Mark, task: Parameters<typeof aTask>[0]): boolean => hasMark(aTask(task), mark, NOW);
+  const silent = [{ code: 'claim_silent', message: 'm', sinceAt: 1 }];
+  const pending = [{ intent: 'i', action: 'cancel' as const, sinceAt: 1 }];
+  expect(has('stale', { attention: silent })).toBe(true);
+  expect(has('stale', { attention: silent, status: 'queued' })).toBe(false);
+  expect(has('attention', { attention: silent, status: 'queued' })).toBe(true);
+  expect(has('pending', { pending })).toBe(true);
+  expect(has('pending', { pending, status: 'submitted' })).toBe(false);
+  expect(has('refused', { refused: { action: 'cancel', message: 'no', at: 1 }, status: 'failed' })).toBe(
+    true,
+  );
+});
+
+test('queue, attempt and exit code restrict, and since lets go of what ended before', () => {
+  const over = aTask({ status: 'failed', endedAt: NOW - 60_000, outcome: { reason: 'exit', exitCode: 7 } });
+  expect(accepts({ queue: 'default' }, over)).toBe(true);
+  expect(accepts({ queue: 'ci' }, over)).toBe(false);
+  for (const exit of ['7', '>6', '<8', '!0']) expect(accepts({ exit }, over)).toBe(true);
+  for (const exit of ['0', '>7', '<7', '!7']) expect(accepts({ exit }, over)).toBe(false);
+  expect(accepts({ exit: '!0' }, aTask({ status: 'failed', outcome: { reason: 'timeout' } }))).toBe(false);
+  expect(accepts({ attempt: '>1' }, aTask({ attempt: 2 }))).toBe(true);
+  expect(accepts({ attempt: '>1' })).toBe(false);
+  expect(accepts({ since: '1m' }, over)).toBe(true);
+  expect(accepts({ since: '1m' }, { ...over, endedAt: NOW - 60_001 })).toBe(false);
+  expect(accepts({ since: '1m' }, aTask({ createdAt: 0 }))).toBe(true);
+});
+
+test('a time is today, a span, or a day', () => {
+  const noon = new Date('2026-11-21T12:00').getTime();
+  expect(sinceTime('today', noon)).toBe(new Date('2026-11-21T00:00').getTime());
+  expect(sinceTime('90m', noon)).toBe(noon - 90 * 60_000);
+  expect(sinceTime('2026-11-20', noon)).toBe(new Date('2026-11-20T00:00').getTime());
+  expect(sinceTime('2026-11-20T14:00', noon)).toBe(new Date('2026-11-20T14:00').getTime());
+  for (const wrong of ['soon', '2026-13-40', '5', '-1h', '']) expect(sinceTime(wrong, noon)).toBeUndefined();
+});
+
+test('a bulk action is sent the filter in web’s own fields, without the order', () => {
+  expect(
+    filterToFields(
+      { statuses: ['failed'], is: ['needs-you'], label: 'a=b,c', since: '1m', text: 'x', order: 'oldest' },
+      NOW,
+    ),
+  ).toEqual({ status: ['failed'], is: ['needsYou'], label: ['a=b,c'], since: NOW - 60_000, q: 'x' });
 });

@@ -4,11 +4,25 @@
  */
 import type { ShownStatus } from '@holdfast/shared/status';
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
-import { shownStatuses } from '@holdfast/shared/status';
+import { isEnded, shownStatuses } from '@holdfast/shared/status';
 
-/** Empty lists and absent fields restrict nothing. */
+/** What a person may look for besides a status: the same marks as the list of web has, in the words of the URL. */
+export const marks = ['needs-you', 'stale', 'attention', 'refused', 'pending'] as const;
+export type Mark = (typeof marks)[number];
+
+/** Empty lists and absent fields restrict nothing; all others must hold. */
 export interface Filter {
   statuses: ShownStatus[];
+  is?: Mark[];
+  queue?: string;
+  /** `2`, `>1`, `<3`, `!1`. */
+  attempt?: string;
+  /** The exit code, in the same way. */
+  exit?: string;
+  /** Not ended, or ended since: `today`, `90m`, `2h`, `7d`, `2026-11-20`, `2026-11-20T14:00`. */
+  since?: string;
+  /** The order of the list; absent for newest first. It restricts nothing. */
+  order?: 'oldest';
   sessionId?: string;
   /** An agent's id or name. */
   agent?: string;
@@ -22,6 +36,10 @@ export const noFilter: Filter = { statuses: [] };
 
 export function isStatus(value: string): value is ShownStatus {
   return (shownStatuses as readonly string[]).includes(value);
+}
+
+export function isMark(value: string): value is Mark {
+  return (marks as readonly string[]).includes(value);
 }
 
 /** The command line of a task as one string: what a person would type. */
@@ -38,8 +56,93 @@ export function taskName(task: Pick<ShownTask, 'id' | 'title' | 'spec'>): string
   return task.title ?? (commandText(task).split('\n', 1)[0] || task.id);
 }
 
-export function matches(task: ShownTask, filter: Filter, agents: readonly ShownAgent[]): boolean {
+const MINUTE_MS = 60_000;
+const spans: Record<string, number> = {
+  m: MINUTE_MS,
+  h: 60 * MINUTE_MS,
+  d: 24 * 60 * MINUTE_MS,
+  w: 7 * 24 * 60 * MINUTE_MS,
+};
+
+/** The time (ms) that a `since:` means at `now`, in the viewer's own time zone; undefined when it means none. */
+export function sinceTime(since: string, now: number): number | undefined {
+  if (since === 'today') return new Date(now).setHours(0, 0, 0, 0);
+  const [, count, unit] = /^(\d{1,6})([mhdw])$/.exec(since) ?? [];
+  if (count !== undefined) return Math.max(0, now - Number(count) * spans[unit!]!);
+  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(since)) return undefined;
+  const at = new Date(since.includes('T') ? since : `${since}T00:00`).getTime();
+  return Number.isNaN(at) || at < 0 ? undefined : at;
+}
+
+export function isNumberTest(text: string): boolean {
+  return /^[<>!]?\d{1,9}$/.test(text);
+}
+
+function holds(test: string, value: number | undefined): boolean {
+  if (value === undefined) return false;
+  const named = Number(test.replace(/^[<>!]/, ''));
+  if (test.startsWith('>')) return value > named;
+  if (test.startsWith('<')) return value < named;
+  return test.startsWith('!') ? value !== named : value === named;
+}
+
+/** How long a refused submit needs somebody: it is over, and only its author can do something about it. */
+const REFUSAL_SHOWN_MS = spans['d']!;
+
+/** `now` is web's clock (ms). */
+export function hasMark(task: ShownTask, mark: Mark, now: number): boolean {
+  const { status } = task;
+  const isOver = isEnded(status);
+  const hasAttention = !isOver && (task.attention?.length ?? 0) > 0;
+  const isLeaseOver =
+    (status === 'starting' || status === 'running') &&
+    task.claim !== undefined &&
+    task.claim.leaseExpiresAt <= now;
+  switch (mark) {
+    case 'needs-you':
+      if (status === 'failed') return task.refused !== undefined && task.refused.at > now - REFUSAL_SHOWN_MS;
+      return status === 'unknown' || (!isOver && (task.refused !== undefined || hasAttention || isLeaseOver));
+    case 'stale':
+      return (
+        isLeaseOver ||
+        ((status === 'starting' || status === 'running') &&
+          task.attention?.some(({ code }) => code === 'claim_silent' || code === 'probe_failed') === true)
+      );
+    case 'attention':
+      return hasAttention;
+    case 'refused':
+      return task.refused !== undefined && (!isOver || status === 'failed');
+    case 'pending':
+      return status !== 'submitted' && (task.pending?.length ?? 0) > 0;
+    default:
+      return mark satisfies never;
+  }
+}
+
+/** When a task ended as far as lists are concerned; undefined while it has not. */
+function endOf(task: ShownTask): number | undefined {
+  if (!isEnded(task.status)) return undefined;
+  return (task.status === 'lost' ? task.verdict?.at : undefined) ?? task.endedAt ?? task.updatedAt;
+}
+
+/** `now` is web's clock (ms). */
+export function matches(
+  task: ShownTask,
+  filter: Filter,
+  agents: readonly ShownAgent[],
+  now: number,
+): boolean {
   if (filter.statuses.length > 0 && !filter.statuses.includes(task.status)) return false;
+  if (filter.is?.every((mark) => hasMark(task, mark, now)) === false) return false;
+  if (filter.queue !== undefined && task.queue !== filter.queue) return false;
+  if (filter.attempt !== undefined && !holds(filter.attempt, task.attempt)) return false;
+  if (filter.exit !== undefined) {
+    if (!isEnded(task.status) || !holds(filter.exit, task.outcome?.exitCode)) return false;
+  }
+  if (filter.since !== undefined) {
+    const endedAt = endOf(task);
+    if (endedAt !== undefined && endedAt < (sinceTime(filter.since, now) ?? 0)) return false;
+  }
   if (filter.sessionId !== undefined && task.sessionId !== filter.sessionId) return false;
   if (filter.agent !== undefined && task.agentId !== filter.agent) {
     const agent = agents.find((candidate) => candidate.id === task.agentId);
@@ -63,39 +166,70 @@ function splitLabel(label: string): { key: string; value?: string } {
   return equals < 0 ? { key: label } : { key: label.slice(0, equals), value: label.slice(equals + 1) };
 }
 
-/** The filter as the query of the page's own URL; stable order, nothing that does not restrict. */
+/** The filter as the query of the page's own URL; stable order, nothing that does not restrict or order. */
 export function filterToParams(filter: Filter): URLSearchParams {
   const params = new URLSearchParams();
   if (filter.statuses.length > 0) params.set('status', filter.statuses.join(','));
+  if (filter.is !== undefined && filter.is.length > 0) params.set('is', filter.is.join(','));
   if (filter.sessionId !== undefined) params.set('session', filter.sessionId);
   if (filter.agent !== undefined) params.set('agent', filter.agent);
+  if (filter.queue !== undefined) params.set('queue', filter.queue);
   if (filter.label !== undefined) params.set('label', filter.label);
+  if (filter.attempt !== undefined) params.set('attempt', filter.attempt);
+  if (filter.exit !== undefined) params.set('exit', filter.exit);
+  if (filter.since !== undefined) params.set('since', filter.since);
   if (filter.text !== undefined) params.set('q', filter.text);
+  if (filter.order !== undefined) params.set('order', filter.order);
   return params;
 }
 
 /** The reverse; what cannot be understood is left out. */
 export function filterFromParams(params: URLSearchParams): Filter {
-  const filter: Filter = { statuses: [...new Set((params.get('status') ?? '').split(','))].filter(isStatus) };
+  const listed = (name: string): string[] => [...new Set((params.get(name) ?? '').split(','))];
+  const filter: Filter = { statuses: listed('status').filter(isStatus) };
+  const is = listed('is').filter(isMark);
+  if (is.length > 0) filter.is = is;
   const session = params.get('session');
   if (session) filter.sessionId = session;
   const agent = params.get('agent');
   if (agent) filter.agent = agent;
+  const queue = params.get('queue');
+  if (queue) filter.queue = queue;
   const label = params.get('label');
   if (label) filter.label = label;
+  const attempt = params.get('attempt');
+  if (attempt !== null && isNumberTest(attempt)) filter.attempt = attempt;
+  const exit = params.get('exit');
+  if (exit !== null && isNumberTest(exit)) filter.exit = exit;
+  const since = params.get('since');
+  if (since !== null && sinceTime(since, 0) !== undefined) filter.since = since;
   const text = params.get('q');
   if (text) filter.text = text;
+  if (params.get('order') === 'oldest') filter.order = 'oldest';
   return filter;
 }
 
+/** The filter as web's own fields, as a bulk action takes them; `now` is web's clock (ms). */
+export function filterToFields(filter: Filter, now: number): Record<string, string | number | string[]> {
+  const { statuses, is, sessionId, since, text, order: _order, label, ...same } = filter;
+  return {
+    ...same,
+    ...(statuses.length === 0 ? {} : { status: statuses }),
+    ...(is === undefined ? {} : { is: is.map((mark) => (mark === 'needs-you' ? 'needsYou' : mark)) }),
+    ...(sessionId === undefined ? {} : { sessionId }),
+    ...(label === undefined ? {} : { label: [label] }),
+    ...(since === undefined ? {} : { since: sinceTime(since, now) ?? 0 }),
+    ...(text === undefined ? {} : { q: text }),
+  };
+}
+
 /** The filter as the query of `GET /api/tasks`. */
-export function filterToQuery(filter: Filter): URLSearchParams {
-  const params = filterToParams(filter);
-  const session = params.get('session');
-  if (session !== null) {
-    params.delete('session');
-    params.set('sessionId', session);
+export function filterToQuery(filter: Filter, now: number): URLSearchParams {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(filterToFields(filter, now))) {
+    params.set(name, Array.isArray(value) ? value.join(',') : String(value));
   }
+  if (filter.order !== undefined) params.set('order', filter.order);
   return params;
 }
 
@@ -103,25 +237,56 @@ export function isSameFilter(a: Filter, b: Filter): boolean {
   return filterToParams(a).toString() === filterToParams(b).toString();
 }
 
-export function isEmptyFilter(filter: Filter): boolean {
+/** Whether it takes every task, in whatever order. */
+export function isEmptyFilter({ order: _order, ...filter }: Filter): boolean {
   return isSameFilter(filter, noFilter);
 }
 
 export interface View {
+  /** Part of its address in tests and of its key. */
+  id: string;
   name: string;
-  statuses: ShownStatus[];
-  /** A view that is left out while it is empty. */
-  quiet?: boolean;
+  filter: Filter;
+  /** What it holds, in a sentence. */
+  help: string;
 }
 
-/** The views over the list, by what a person wants to know; each is a filter by status. */
+const viewOf = (id: string, name: string, help: string, filter: Partial<Filter>): View => ({
+  id,
+  name,
+  help,
+  filter: { ...noFilter, ...filter },
+});
+
+export const needsYouView = viewOf(
+  'needs-you',
+  'Needs you',
+  'Nothing goes on here by itself: unknown tasks, stale ones, tasks whose agent asks for attention, refused ' +
+    'actions (a refused submit for a day), and agents that need a hand.',
+  { is: ['needs-you'] },
+);
+export const failedTodayView = viewOf('failed-today', 'Failed today', 'Failed since midnight, your time.', {
+  statuses: ['failed'],
+  since: 'today',
+});
+
+/** The views of the rail, by what a person wants to know. */
 export const views: readonly View[] = [
-  { name: 'All', statuses: [] },
-  { name: 'Unknown', statuses: ['unknown'] },
-  { name: 'Running', statuses: ['starting', 'running'] },
-  { name: 'Queued', statuses: ['submitted', 'queued'] },
-  { name: 'Failed', statuses: ['failed'] },
-  { name: 'Completed', statuses: ['completed'] },
-  { name: 'Cancelled', statuses: ['cancelled'] },
-  { name: 'Lost', statuses: ['lost'], quiet: true },
+  needsYouView,
+  viewOf('unknown', 'Unknown', 'What happens to them cannot be seen now.', { statuses: ['unknown'] }),
+  viewOf('running', 'Running', 'Starting or running.', { statuses: ['starting', 'running'] }),
+  viewOf('queued', 'Queued', 'Waiting for an agent or a slot.', { statuses: ['submitted', 'queued'] }),
+  failedTodayView,
+  viewOf('all', 'All', 'Every task.', {}),
+];
+
+/** The counts by status, in the order of a task’s life, doubt first. */
+export const tallies: readonly { id: string; name: string; statuses: ShownStatus[]; isQuiet: boolean }[] = [
+  { id: 'unknown', name: 'Unknown', statuses: ['unknown'], isQuiet: false },
+  { id: 'running', name: 'Running', statuses: ['starting', 'running'], isQuiet: false },
+  { id: 'queued', name: 'Queued', statuses: ['submitted', 'queued'], isQuiet: false },
+  { id: 'failed', name: 'Failed', statuses: ['failed'], isQuiet: false },
+  { id: 'completed', name: 'Completed', statuses: ['completed'], isQuiet: false },
+  { id: 'cancelled', name: 'Cancelled', statuses: ['cancelled'], isQuiet: false },
+  { id: 'lost', name: 'Lost', statuses: ['lost'], isQuiet: true },
 ];

@@ -9,6 +9,20 @@ test('each place has one URL and comes back from it', () => {
     { filter: { statuses: ['failed'], text: 'a b' }, tab: 'log' },
     { filter: { statuses: [], sessionId: 's.1' }, tab: 'log' },
     { filter: { statuses: ['running'], sessionId: 's.1' }, taskId: '019a', tab: 'events' },
+    {
+      filter: { statuses: [] },
+      taskId: '019a',
+      tab: 'log',
+      logAttempt: 2,
+      mark: { kind: 'lines', from: 3, to: 9 },
+    },
+    {
+      filter: { statuses: [], attempt: '>1' },
+      taskId: '019a',
+      tab: 'log',
+      mark: { kind: 'byte', offset: 7 },
+    },
+    { filter: { statuses: [], is: ['stale'], order: 'oldest' }, agentId: 'a 1', tab: 'log' },
   ];
   for (const place of places) expect(read(placeToUrl(place))).toEqual(place);
 });
@@ -25,4 +39,16 @@ test('a path that names nothing is the list', () => {
 
 test('a stray percent sign in a hand-written URL breaks nothing', () => {
   expect(read('/tasks/%E0%A4%A').taskId).toBe('%E0%A4%A');
+});
+
+test('what belongs to the log is no part of the address of another tab', () => {
+  const place: Place = {
+    filter: { statuses: [] },
+    taskId: 't',
+    tab: 'raw',
+    logAttempt: 2,
+    mark: { kind: 'byte', offset: 7 },
+  };
+  expect(placeToUrl(place)).toBe('/tasks/t?tab=raw');
+  expect(read('/tasks/t?tab=raw&log=2#L3')).toEqual({ filter: { statuses: [] }, taskId: 't', tab: 'raw' });
 });

@@ -1,10 +1,12 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { shownStatuses } from '@holdfast/shared/status';
-import { formatSearch, parseSearch, suggest } from './search.ts';
+import { marks } from './filter.ts';
+import { fixedValues, formatSearch, parseSearch, suggest } from './search.ts';
 
 const known = {
-  status: shownStatuses,
+  ...fixedValues,
+  queue: ['default', 'ci'],
   agent: ['build-2', 'laptop'],
   session: ['calm harbor'],
   label: ['team=core'],
@@ -44,6 +46,12 @@ test('every filter survives being written and read', () => {
       agent: text,
       label: text,
       text,
+      is: fc.uniqueArray(fc.constantFrom(...marks), { minLength: 1 }),
+      queue: text,
+      attempt: fc.constantFrom('2', '>1', '<3', '!0'),
+      exit: fc.constantFrom('0', '!0'),
+      since: fc.constantFrom('today', '2h', '2026-11-20', '2026-11-20T14:00'),
+      order: fc.constant('oldest' as const),
     },
     { requiredKeys: ['statuses'] },
   );
@@ -71,4 +79,36 @@ test('a value with spaces is completed in quotes', () => {
 test('nothing is suggested for nothing', () => {
   expect(suggest('', known)).toEqual([]);
   expect(suggest('flaky ', known)).toEqual([]);
+});
+
+test('is: takes marks and statuses, numbers and times are checked, and the order is part of the view', () => {
+  expect(parseSearch('is:needs-you,unknown attempt:>1 exit:!0 since:2h queue:ci sort:oldest')).toEqual({
+    statuses: ['unknown'],
+    is: ['needs-you'],
+    attempt: '>1',
+    exit: '!0',
+    since: '2h',
+    queue: 'ci',
+    order: 'oldest',
+  });
+  expect(parseSearch('is:odd attempt:many exit:- since:soon sort:size')).toEqual({
+    statuses: [],
+    text: 'is:odd attempt:many exit:- since:soon sort:size',
+  });
+});
+
+test('a minus before status: means all others, and is written so', () => {
+  const filter = parseSearch('-status:completed,cancelled');
+  expect(filter.statuses).toEqual(
+    shownStatuses.filter((status) => status !== 'completed' && status !== 'cancelled'),
+  );
+  expect(formatSearch(filter)).toBe('-status:completed,cancelled');
+  expect(parseSearch('-agent:build-2').text).toBe('-agent:build-2');
+});
+
+test('values that everybody has are suggested with what they mean', () => {
+  expect(suggest('is:stal', known)).toEqual([
+    { text: 'is:stale ', label: 'stale', hint: 'nobody seems to work on it' },
+  ]);
+  expect(suggest('-status:comp', known).map(({ text }) => text)).toEqual(['-status:completed ']);
 });

@@ -87,3 +87,35 @@ test('the truth bar says how old the picture is and when it is tried again', () 
     'Stale 12 s · retry in 3 s',
   );
 });
+
+test('a stale claim says so although its agent vouches for the row', () => {
+  const claim = { worker: 'ci-3', leaseExpiresAt: now - 5000, lastHeartbeatAt: now - 65_000 };
+  expect(say(aTask({ startedAt, claim }))).toBe(
+    'Running on build-2 since 14:02, by worker ci-3. Stale: The lease of worker ci-3 ran out 5 s ago.',
+  );
+});
+
+test('why an agent itself starts nothing is part of what is said of it', () => {
+  const attention = [
+    { code: 'low_disk', message: '12 MB are left on its disk; it starts nothing', sinceAt: now },
+  ];
+  const pool = { slots: 4, running: 1, queued: 2, paused: false, draining: false, attention };
+  expect(agentSentence(anAgent({ asOf: now - 800, pool }), now)).toBe(
+    'Live, last vouched 0.8 s ago. 1 of 4 slots in use, 2 queued. 12 MB are left on its disk; it starts nothing.',
+  );
+});
+
+test('a queued one says why it waits', () => {
+  const pool = { slots: 1, running: 1, queued: 2, paused: false, draining: false };
+  const task = aTask({ status: 'queued', attempt: 0, createdAt: startedAt });
+  expect(say(task, anAgent({ asOf: now - 800, pool }))).toBe(
+    'Queued on build-2 since 14:02. It waits: its only slot is in use, 2 tasks queued.',
+  );
+});
+
+test('one that is being stopped says why and since when', () => {
+  const stopRequested = { cause: 'timeout' as const, at: startedAt + 60_000 };
+  expect(say(aTask({ startedAt, stopRequested }))).toBe(
+    'Running on build-2 since 14:02; its time is over, it is being stopped since 14:03.',
+  );
+});

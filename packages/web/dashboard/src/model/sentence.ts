@@ -7,6 +7,8 @@ import type { Outcome, ShownAgent, ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { assertedStatus, type Certainty, type CertaintyReason } from './certainty.ts';
 import type { LinkState } from './link.ts';
+import { staleOf } from './stale.ts';
+import { waitReasons, waitText } from './waiting.ts';
 import { ageText, plural, spanText, timeText } from './words.ts';
 
 /** A word and a sentence for each status. */
@@ -36,12 +38,20 @@ export function taskSentence({ task, agent, certainty, now }: SentenceInput): st
   if (certainty.state === 'unknown') {
     return `Unknown: ${doubtText(certainty.reason, name, now - certainty.asOf)}; it was ${wasText(task)}${possibility(task)}.`;
   }
-  const said = liveSentence(task, agent, now, certainty.state === 'live');
+  const stale = staleOf(task, certainty, now);
+  const doubt = stale === undefined ? '' : ` Stale: ${stale.text}`;
+  const said = `${liveSentence(task, agent, certainty, now)}${doubt}`;
   if (certainty.state === 'live') return said;
   return `${said} That is ${ageText(now - certainty.asOf)} old: ${sinceText(certainty.reason, name)}.`;
 }
 
-function liveSentence(task: ShownTask, agent: ShownAgent | undefined, now: number, isLive: boolean): string {
+function liveSentence(
+  task: ShownTask,
+  agent: ShownAgent | undefined,
+  certainty: Certainty,
+  now: number,
+): string {
+  const isLive = certainty.state === 'live';
   const on = agent === undefined ? '' : ` on ${agent.name}`;
   switch (task.status) {
     case 'submitted':
@@ -51,19 +61,16 @@ function liveSentence(task: ShownTask, agent: ShownAgent | undefined, now: numbe
     case 'queued': {
       const again =
         task.attempt > 0 ? ` again after attempt ${task.attempt}${outcomeClause(task.outcome)}` : '';
-      const wait =
-        task.notBeforeAt !== undefined && task.notBeforeAt > now && isLive
-          ? `; not before ${ageText(task.notBeforeAt - now)} from now`
-          : '';
-      return `Queued${on}${again}${task.attempt > 0 ? '' : ` since ${timeText(task.createdAt, now)}`}${wait}.`;
+      const since = task.attempt > 0 ? '' : ` since ${timeText(task.createdAt, now)}`;
+      return `Queued${on}${again}${since}.${waitText(waitReasons(task, agent, certainty, now))}`;
     }
     case 'starting':
-      return task.stopRequested === undefined ? `Starting${on}.` : `Starting${on}; ${stopText(task)}.`;
+      return task.stopRequested === undefined ? `Starting${on}.` : `Starting${on}; ${stopText(task, now)}.`;
     case 'running': {
       const since = task.startedAt === undefined ? '' : ` since ${timeText(task.startedAt, now)}`;
       const worker = task.claim === undefined ? '' : `, by worker ${task.claim.worker}`;
       const last = lastOutput(task, now, isLive);
-      return `Running${on}${since}${worker}${task.stopRequested === undefined ? last : `; ${stopText(task)}`}.`;
+      return `Running${on}${since}${worker}${task.stopRequested === undefined ? last : `; ${stopText(task, now)}`}.`;
     }
     case 'completed':
     case 'failed':
@@ -85,19 +92,20 @@ function lastOutput(task: ShownTask, now: number, isLive: boolean): string {
     : `; last output seen at ${timeText(task.lastOutputAt, now)}`;
 }
 
-function stopText(task: ShownTask): string {
-  const cause = task.stopRequested?.cause ?? 'cancel';
+function stopText(task: ShownTask, now: number): string {
+  const { cause = 'cancel', at } = task.stopRequested ?? {};
+  const since = at === undefined ? '' : ` since ${timeText(at, now)}`;
   switch (cause) {
     case 'reclaim':
-      return 'its attempt is being stopped for a new one';
+      return `its attempt is being stopped for a new one${since}`;
     case 'timeout':
-      return 'its time is over, it is being stopped';
+      return `its time is over, it is being stopped${since}`;
     case 'idle_timeout':
-      return 'it was silent for too long, it is being stopped';
+      return `it was silent for too long, it is being stopped${since}`;
     case 'output_limit':
-      return 'it printed too much, it is being stopped';
+      return `it printed too much, it is being stopped${since}`;
     case 'cancel':
-      return 'the cancel is acknowledged, its processes are being stopped';
+      return `the cancel is acknowledged, its processes are being stopped${since}`;
     default:
       return cause satisfies never;
   }
@@ -123,7 +131,7 @@ function endSentence(task: ShownTask, agent: ShownAgent | undefined, now: number
     case 'lost':
       return `Given up by a person${task.verdict === undefined ? '' : ` at ${timeText(task.verdict.at, now)}`}${
         task.verdict?.note === undefined ? '' : `: “${task.verdict.note}”`
-      }. It was ${wasText(task)}.`;
+      }.${task.lastStatus === undefined ? '' : ` It was ${statusHelp[task.lastStatus].word.toLowerCase()}.`}`;
     case 'submitted':
     case 'queued':
     case 'starting':
@@ -222,12 +230,14 @@ export function outcomeText(outcome: Outcome | undefined): string {
       return 'silent for too long';
     case 'output_limit':
       return 'printed too much';
+    case 'worker_completed':
+      return 'its worker completed it';
     case 'worker_failed':
       return message ?? 'its worker said that it failed';
     case 'cancelled_by_user':
       return 'cancelled';
     case 'attempts_exhausted':
-      return `no attempts left${message === undefined ? '' : `: ${message}`}`;
+      return message ?? 'no attempt is left';
     default:
       return outcome.reason satisfies never;
   }
@@ -280,9 +290,10 @@ export function agentSentence(agent: ShownAgent, now: number): string {
 
 function poolText(agent: ShownAgent): string {
   if (agent.pool === undefined) return '';
-  const { running, slots, queued, paused, draining } = agent.pool;
+  const { running, slots, queued, paused, draining, attention = [] } = agent.pool;
   const brake = draining ? ' Draining: it starts nothing.' : paused ? ' Paused: it starts nothing.' : '';
-  return ` ${running} of ${plural(slots, 'slot')} in use, ${queued} queued.${brake}`;
+  const why = attention.map(({ message }) => ` ${message.replace(/[.]?$/, '.')}`).join('');
+  return ` ${running} of ${plural(slots, 'slot')} in use, ${queued} queued.${brake}${why}`;
 }
 
 /** The link in the words of the truth bar. */

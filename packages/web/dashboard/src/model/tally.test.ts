@@ -19,4 +19,7 @@ test('the title says what needs a look, and marks what is not vouched for', () =
   expect(titleText({ running: 2, starting: 1, unknown: 1 }, true)).toBe('1 unknown, 3 running · Holdfast');
   expect(titleText({ running: 2 }, false)).toBe('2? running · Holdfast');
   expect(titleText({}, true)).toBe('Holdfast');
+  expect(titleText({ running: 2 }, true, 1)).toBe('1 needs you, 2 running · Holdfast');
+  expect(titleText({ unknown: 1 }, true, 4)).toBe('1 unknown · Holdfast');
+  expect(titleText({}, true, 2)).toBe('2 need you · Holdfast');
 });

@@ -113,3 +113,20 @@ test('however it was held and released, it ends as a fresh read would show it', 
     { numRuns: 500 },
   );
 });
+
+test('oldest first: what joins comes last, and only once everything before it was read', () => {
+  const list = new TaskList();
+  const at = (id: string, createdAt: number): { id: string; createdAt: number } => ({ id, createdAt });
+  list.replace({ items: [at('a', 1), at('c', 3)], next: 'x', total: 3 }, 'oldest');
+  expect(list.place(at('d', 4), true)).toBe(false);
+  expect(list.isTotalExact).toBe(false);
+  expect(list.place(at('b', 2), true)).toBe(true);
+  expect(list.order).toEqual(['a', 'b', 'c']);
+  list.append({ items: [at('d', 4)], total: 4 });
+  list.hold();
+  list.place(at('f', 6), true);
+  list.place(at('e', 5), true);
+  expect([list.order, list.waiting]).toEqual([['a', 'b', 'c', 'd'], 2]);
+  list.release();
+  expect(list.order).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+});

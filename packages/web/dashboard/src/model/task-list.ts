@@ -1,5 +1,6 @@
 /**
- * The list as a person sees it: ids, newest first (by `createdAt`, then id, as the server pages them). Guarantees:
+ * The list as a person sees it: ids by `createdAt`, then id, newest or oldest first, as the server pages them.
+ * Guarantees:
  * - while it is *held* (a pointer is over it, or it is scrolled) nothing moves: tasks that join are counted, tasks
  *   that no longer match stay where they are, marked;
  * - `release` makes it what a fresh read would show;
@@ -20,8 +21,8 @@ export class TaskList {
   /** Where each task that is shown or waits has its place; the greatest key is the newest. */
   #keys = new Map<string, string>();
   #members = new Set<string>();
-  /** Newest first. */
-  #waiting: string[] = [];
+  #waiting = new Set<string>();
+  #isOldestFirst = false;
   #leaving = new Set<string>();
   #isHeld = false;
   #next: string | undefined;
@@ -34,7 +35,7 @@ export class TaskList {
   }
   /** How many new tasks wait for the list to be released. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
   /** Where the next page begins; undefined when everything was read. */
   get next(): string | undefined {
@@ -48,19 +49,20 @@ export class TaskList {
     return this.#isTotalExact;
   }
   has(id: string): boolean {
-    return this.#members.has(id) || this.#waiting.includes(id);
+    return this.#members.has(id) || this.#waiting.has(id);
   }
   /** True for a row that is kept in its place although it no longer belongs. */
   isLeaving(id: string): boolean {
     return this.#leaving.has(id);
   }
 
-  /** Begins anew with the first page of a read. */
-  replace(page: ListPage): void {
+  /** Begins anew with the first page of a read in the given order. */
+  replace(page: ListPage, order: 'newest' | 'oldest' = 'newest'): void {
+    this.#isOldestFirst = order === 'oldest';
     this.#order = [];
     this.#keys.clear();
     this.#members.clear();
-    this.#waiting = [];
+    this.#waiting.clear();
     this.#leaving.clear();
     this.append(page);
   }
@@ -70,7 +72,7 @@ export class TaskList {
       const { id } = item;
       if (this.#members.has(id)) continue;
       this.#keys.set(id, keyOf(item));
-      this.#waiting = this.#waiting.filter((waiting) => waiting !== id);
+      this.#waiting.delete(id);
       this.#members.add(id);
       this.#order.push(id);
     }
@@ -95,27 +97,26 @@ export class TaskList {
       if (returned) this.#total += 1;
       return returned;
     }
-    if (this.#waiting.includes(id)) return false;
+    if (this.#waiting.has(id)) return false;
     const last = this.#order.at(-1);
     const key = keyOf(task);
-    if (this.#next !== undefined && last !== undefined && key < this.#keys.get(last)!) {
+    if (this.#next !== undefined && last !== undefined && this.#isBefore(this.#keys.get(last)!, key)) {
       this.#isTotalExact = false;
       return false;
     }
     this.#keys.set(id, key);
     this.#total += 1;
-    if (this.#isHeld) this.#insert(this.#waiting, id);
+    if (this.#isHeld) this.#waiting.add(id);
     else {
       this.#members.add(id);
-      this.#insert(this.#order, id);
+      this.#insert(id);
     }
     return true;
   }
 
   /** The row no longer belongs, or no longer exists. */
   dismiss(id: string): boolean {
-    if (this.#waiting.includes(id)) {
-      this.#waiting = this.#waiting.filter((waiting) => waiting !== id);
+    if (this.#waiting.delete(id)) {
       this.#keys.delete(id);
       this.#total -= 1;
       return true;
@@ -147,27 +148,37 @@ export class TaskList {
 
   /** Shows what has waited, once, without ending the hold. */
   settle(): boolean {
-    if (this.#waiting.length === 0 && this.#leaving.size === 0) return false;
+    if (this.#waiting.size === 0 && this.#leaving.size === 0) return false;
     this.#order = this.#order.filter((id) => !this.#leaving.has(id));
     for (const id of this.#leaving) {
       this.#members.delete(id);
       this.#keys.delete(id);
     }
     this.#leaving.clear();
-    for (const id of this.#waiting) {
-      this.#members.add(id);
-      this.#insert(this.#order, id);
+    if (this.#waiting.size > 0) {
+      for (const id of this.#waiting) this.#members.add(id);
+      this.#order.push(...this.#waiting);
+      this.#order.sort((a, b) => (this.#isBefore(this.#keys.get(a)!, this.#keys.get(b)!) ? -1 : 1));
+      this.#waiting.clear();
     }
-    this.#waiting = [];
     return true;
   }
 
-  /** From the front: what joins is nearly always the newest. */
-  #insert(order: string[], id: string): void {
+  #isBefore(a: string, b: string): boolean {
+    return this.#isOldestFirst ? a < b : a > b;
+  }
+
+  /** From the newest end: what joins is nearly always the newest. */
+  #insert(id: string): void {
     const key = this.#keys.get(id)!;
-    const at = order.findIndex((other) => this.#keys.get(other)! < key);
-    if (at < 0) order.push(id);
-    else order.splice(at, 0, id);
+    const isOlder = (other: string): boolean => this.#keys.get(other)! < key;
+    if (this.#isOldestFirst) {
+      this.#order.splice(this.#order.findLastIndex(isOlder) + 1, 0, id);
+      return;
+    }
+    const at = this.#order.findIndex(isOlder);
+    if (at < 0) this.#order.push(id);
+    else this.#order.splice(at, 0, id);
   }
 }
 

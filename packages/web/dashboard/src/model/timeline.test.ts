@@ -1,5 +1,6 @@
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { spansOf } from './timeline.ts';
+import { lanesOf, scaleOf, spansOf } from './timeline.ts';
 
 const events = [
   { kind: 'submitted', to: 'queued', attempt: 0, at: 0 },
@@ -61,4 +62,90 @@ test('an event is a proof too: what it told is not marked as unseen, unless it c
     [20, 21, false],
     [21, 50, true],
   ]);
+});
+
+test('what this page did not hear is marked apart; where web saw nothing either, that is the reason', () => {
+  const spans = spansOf({
+    events,
+    doubts: [{ asOf: 40, since: 50, resolvedAt: 60, reason: 'agent_unreachable' }],
+    ownGaps: [{ fromAt: 50, toAt: 80 }],
+    certainty: live,
+    now: 100,
+  });
+  expect(spans.slice(2).map(({ fromAt, toAt, doubt }) => [fromAt, toAt, doubt?.by])).toEqual([
+    [20, 40, undefined],
+    [40, 60, 'web'],
+    [60, 80, 'page'],
+    [80, 100, undefined],
+  ]);
+  const blind = { state: 'unknown', asOf: 70, reason: 'web_unreachable' } as const;
+  expect(spansOf({ events, doubts: [], certainty: blind, now: 100 }).at(-1)?.doubt).toEqual({ by: 'page' });
+});
+
+test('from the request to stop on it is being stopped, and the next attempt waits in a lane of its own', () => {
+  const outcome = { reason: 'reclaimed' } as const;
+  const lanes = lanesOf({
+    events: [
+      ...events,
+      { kind: 'stopRequested', to: 'running', attempt: 1, at: 30 },
+      { kind: 'requeued', to: 'queued', attempt: 1, at: 45, data: { charged: false, outcome } },
+      { kind: 'claimed', to: 'starting', attempt: 2, at: 60 },
+    ],
+    doubts: [],
+    certainty: live,
+    now: 100,
+  });
+  expect(
+    lanes.map(({ attempt, spans }) => [
+      attempt,
+      spans.map(({ phase, fromAt, toAt }) => [phase, fromAt, toAt]),
+    ]),
+  ).toEqual([
+    [
+      1,
+      [
+        ['queued', 0, 10],
+        ['starting', 10, 20],
+        ['running', 20, 30],
+        ['stopping', 30, 45],
+      ],
+    ],
+    [
+      2,
+      [
+        ['queued', 45, 60],
+        ['starting', 60, 100],
+      ],
+    ],
+  ]);
+  expect(lanes[0]?.end).toEqual({ at: 45, kind: 'requeued', outcome, isCharged: false });
+  expect(lanes[1]?.end).toBeUndefined();
+  expect(lanes[1]?.spans.at(-1)?.isOpen).toBe(true);
+});
+
+test('on the strip time stays in order, and every stretch can be pointed at', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: 0, max: 10 ** 9 }), { minLength: 2, maxLength: 300 }),
+      (moments) => {
+        const all = { fromAt: 0, toAt: 10 ** 9 };
+        const { position } = scaleOf(moments, moments[0]! % 2 === 0 ? [all] : []);
+        const places = moments.toSorted((a, b) => a - b).map(position);
+        expect(places[0]).toBe(0);
+        expect(places.at(-1)).toBeCloseTo(1, 9);
+        const least = Math.min(0.012, 0.5 / (moments.length - 1)) / 2;
+        for (let i = 1; i < places.length; i += 1) expect(places[i]! - places[i - 1]!).toBeGreaterThan(least);
+      },
+    ),
+  );
+});
+
+test('three days in the queue do not hide the five seconds of work, and it is said that they were shortened', () => {
+  const day = 86_400_000;
+  const moments = [0, 3 * day, 3 * day + 2000, 3 * day + 5000];
+  const { position, cuts } = scaleOf(moments, [{ fromAt: 0, toAt: 3 * day }]);
+  expect(cuts).toEqual([{ fromAt: 0, toAt: 3 * day }]);
+  expect(position(3 * day)).toBeLessThan(0.7);
+  expect(scaleOf([0, 60, 100], [{ fromAt: 0, toAt: 60 }]).cuts).toEqual([]);
+  expect(scaleOf(moments).cuts).toEqual([]);
 });

@@ -1,15 +1,40 @@
 /**
- * A task's life as spans of time, from its events and web's doubts. Guarantees: spans are in order, do not overlap
- * and leave no gap; where nobody vouched the span says so, even if the truth was learned later (P9).
+ * A task's life as spans of time, from its events, web's doubts and this page's own gaps. Guarantees: spans are in order,
+ * do not overlap and leave no gap; where nobody vouched the span says so, even if the truth was learned later (P9); a
+ * span that goes on ends at `now`, never after it.
  */
-import type { Certainty } from './certainty.ts';
+import type { Outcome } from '@holdfast/shared';
+import type { Certainty, CertaintyReason } from './certainty.ts';
+
+export type Phase = 'queued' | 'starting' | 'running' | 'stopping';
 
 export interface Span {
-  phase: 'queued' | 'starting' | 'running';
+  phase: Phase;
+  /** The attempt that it belongs to; time in the queue belongs to the attempt that it waits for. */
   attempt: number;
   fromAt: number;
   toAt: number;
+  /** Nobody here could see it. */
   isDoubted: boolean;
+  /** Who could not: web its agent, or this page web. */
+  doubt?: Doubt;
+  /** It has not ended. */
+  isOpen: boolean;
+  /** When web had the event that began it (web's clock). */
+  receivedAt?: number;
+}
+
+interface Doubt {
+  by: 'web' | 'page';
+  reason?: CertaintyReason;
+}
+
+/** One attempt, with the time that it waited. */
+export interface Lane {
+  attempt: number;
+  spans: Span[];
+  /** How it ended, and whether that was the end of the task. */
+  end?: { at: number; kind: string; outcome?: Outcome; isCharged?: boolean };
 }
 
 interface TimelineEvent {
@@ -17,6 +42,7 @@ interface TimelineEvent {
   attempt: number;
   to: string;
   at: number;
+  data?: object | undefined;
   /** When web received it (web's clock): an event is the agent's word as much as a heartbeat is. */
   receivedAt?: number | undefined;
 }
@@ -25,56 +51,187 @@ interface TimelineDoubt {
   asOf: number;
   since: number;
   resolvedAt?: number;
+  reason?: CertaintyReason;
 }
 
 export interface TimelineInput {
   /** Oldest first, the agent's clock. */
   events: readonly TimelineEvent[];
   doubts: readonly TimelineDoubt[];
+  /** When this page could not hear web (web's clock). */
+  ownGaps?: readonly { fromAt: number; toAt?: number }[];
   certainty: Certainty;
   /** Web's clock. */
   now: number;
 }
 
-export function spansOf({ events, doubts, certainty, now }: TimelineInput): Span[] {
-  const phases: Omit<Span, 'isDoubted'>[] = [];
-  for (const [index, event] of events.entries()) {
-    const phase = phaseOf(event.to);
-    if (phase === undefined) break;
-    const toAt = Math.max(event.at, events[index + 1]?.at ?? now);
-    const last = phases.at(-1);
-    if (last !== undefined && last.phase === phase && last.attempt === event.attempt) last.toAt = toAt;
-    else phases.push({ phase, attempt: event.attempt, fromAt: event.at, toAt });
-  }
-  /** The last word before `before`: a heartbeat that vouched, or an event that came after it. */
-  const heardAt = (asOf: number, before: number): number =>
-    Math.max(asOf, ...events.map((event) => event.receivedAt ?? asOf).filter((at) => at <= before));
-  const blanks = doubts.map(({ asOf, since, resolvedAt }) => ({
-    fromAt: heardAt(asOf, since),
-    toAt: resolvedAt ?? now,
-  }));
-  if (certainty.state !== 'live') blanks.push({ fromAt: heardAt(certainty.asOf, now), toAt: now });
-  return phases.flatMap((phase) => split(phase, blanks)).filter((span) => span.toAt > span.fromAt);
+interface Blank {
+  fromAt: number;
+  toAt: number;
+  doubt: Doubt;
 }
 
-function phaseOf(status: string): Span['phase'] | undefined {
+type Whole = Omit<Span, 'isDoubted' | 'doubt'>;
+
+export function spansOf(input: TimelineInput): Span[] {
+  const blanks = blanksOf(input);
+  return wholeSpans(input)
+    .flatMap((span) => split(span, blanks))
+    .filter((span) => span.toAt > span.fromAt);
+}
+
+/** The attempts in order; the first one holds the time before it began. */
+export function lanesOf(input: TimelineInput): Lane[] {
+  const lanes = new Map<number, Lane>();
+  for (const span of spansOf(input)) {
+    const lane = lanes.get(span.attempt);
+    if (lane === undefined) lanes.set(span.attempt, { attempt: span.attempt, spans: [span] });
+    else lane.spans.push(span);
+  }
+  for (const event of input.events) {
+    const isOver = phaseOf(event.to) === undefined;
+    if (!isOver && event.kind !== 'requeued') continue;
+    const lane = lanes.get(Math.max(1, event.attempt));
+    if (lane === undefined) continue;
+    const data: { outcome?: Outcome; charged?: boolean } = event.data ?? {};
+    lane.end = {
+      at: event.at,
+      kind: event.kind,
+      ...(data.outcome === undefined ? {} : { outcome: data.outcome }),
+      ...(data.charged === undefined ? {} : { isCharged: data.charged }),
+    };
+  }
+  return [...lanes.values()].toSorted((a, b) => a.attempt - b.attempt);
+}
+
+function wholeSpans({ events, now }: TimelineInput): Whole[] {
+  const spans: Whole[] = [];
+  let stoppingAttempt = -1;
+  for (const [index, event] of events.entries()) {
+    const status = phaseOf(event.to);
+    if (status === undefined) break;
+    if (event.kind === 'stopRequested') stoppingAttempt = event.attempt;
+    const isStopping = status !== 'queued' && stoppingAttempt === event.attempt;
+    const phase = isStopping ? 'stopping' : status;
+    const attempt = status === 'queued' ? event.attempt + 1 : event.attempt;
+    const next = events[index + 1];
+    const toAt = Math.max(event.at, next?.at ?? now);
+    const isOpen = next === undefined;
+    const last = spans.at(-1);
+    if (last !== undefined && last.phase === phase && last.attempt === attempt)
+      Object.assign(last, { toAt, isOpen });
+    else {
+      const { receivedAt } = event;
+      spans.push({
+        phase,
+        attempt,
+        fromAt: event.at,
+        toAt,
+        isOpen,
+        ...(receivedAt === undefined ? {} : { receivedAt }),
+      });
+    }
+  }
+  return spans;
+}
+
+function blanksOf({ events, doubts, ownGaps = [], certainty, now }: TimelineInput): Blank[] {
+  /** The last word before `before`: a heartbeat that vouched, or an event that came after it. */
+  const heardAt = (asOf: number, before: number): number => {
+    let heard = asOf;
+    for (const { receivedAt } of events) {
+      if (receivedAt !== undefined && receivedAt <= before && receivedAt > heard) heard = receivedAt;
+    }
+    return heard;
+  };
+  const ofWeb = (reason: CertaintyReason | undefined): Doubt =>
+    reason === undefined ? { by: 'web' } : { by: 'web', reason };
+  const blanks: Blank[] = doubts.map(({ asOf, since, resolvedAt, reason }) => ({
+    fromAt: heardAt(asOf, since),
+    toAt: resolvedAt ?? now,
+    doubt: ofWeb(reason),
+  }));
+  if (certainty.state !== 'live') {
+    const isPage = certainty.reason === 'web_unreachable';
+    const doubt: Doubt = isPage ? { by: 'page' } : ofWeb(certainty.reason);
+    blanks.push({ fromAt: heardAt(certainty.asOf, now), toAt: now, doubt });
+  }
+  // Web's doubts come first: where it could not see either, that is the better explanation.
+  for (const { fromAt, toAt } of ownGaps) blanks.push({ fromAt, toAt: toAt ?? now, doubt: { by: 'page' } });
+  return blanks;
+}
+
+function phaseOf(status: string): 'queued' | 'starting' | 'running' | undefined {
   return status === 'queued' || status === 'starting' || status === 'running' ? status : undefined;
 }
 
-function split(phase: Omit<Span, 'isDoubted'>, blanks: readonly { fromAt: number; toAt: number }[]): Span[] {
-  const cuts = new Set([phase.fromAt, phase.toAt]);
+function split(span: Whole, blanks: readonly Blank[]): Span[] {
+  const cuts = new Set([span.fromAt, span.toAt]);
   for (const at of blanks.flatMap((blank) => [blank.fromAt, blank.toAt])) {
-    if (at > phase.fromAt && at < phase.toAt) cuts.add(at);
+    if (at > span.fromAt && at < span.toAt) cuts.add(at);
   }
   const points = [...cuts].toSorted((a, b) => a - b);
-  const spans: Span[] = [];
+  const parts: Span[] = [];
   for (let i = 0; i + 1 < points.length; i += 1) {
     const fromAt = points[i]!;
     const toAt = points[i + 1]!;
-    const isDoubted = blanks.some((blank) => blank.fromAt <= fromAt && blank.toAt >= toAt);
-    const last = spans.at(-1);
-    if (last !== undefined && last.isDoubted === isDoubted) last.toAt = toAt;
-    else spans.push({ ...phase, fromAt, toAt, isDoubted });
+    const doubt = blanks.find((blank) => blank.fromAt <= fromAt && blank.toAt >= toAt)?.doubt;
+    const isOpen = span.isOpen && toAt === span.toAt;
+    const last = parts.at(-1);
+    if (last !== undefined && last.doubt === doubt) Object.assign(last, { toAt, isOpen });
+    else
+      parts.push({ ...span, fromAt, toAt, isOpen, isDoubted: doubt !== undefined, ...(doubt && { doubt }) });
   }
-  return spans;
+  return parts;
+}
+
+/** Time on a strip: `at` → 0 to 1, in order. */
+export interface Scale {
+  position: (at: number) => number;
+  /** Stretches that are drawn much shorter than they were. */
+  cuts: { fromAt: number; toAt: number }[];
+}
+
+/** No stretch between two moments is drawn narrower than this, as long as there is room. */
+const LEAST = 0.012;
+/** A wait that takes more than this beside work is drawn as `CUT`: the work would be invisible. */
+const MOST = 0.7;
+const CUT = 0.45;
+
+/**
+ * To scale, but for two things: a moment is never too narrow to be pointed at, and one very long wait in which nothing
+ * changed (Temporal's UI collapses these) is shortened, which `cuts` says. `waits` are the stretches that may be.
+ */
+export function scaleOf(
+  moments: readonly number[],
+  waits: readonly { fromAt: number; toAt: number }[] = [],
+): Scale {
+  const points = [...new Set(moments)].toSorted((a, b) => a - b);
+  const first = points[0] ?? 0;
+  const total = (points.at(-1) ?? 0) - first;
+  const count = points.length - 1;
+  if (count < 1) return { position: () => 0, cuts: [] };
+  const least = Math.min(LEAST, 0.5 / count);
+  const shares = points.slice(1).map((point, i) => (point - points[i]!) / total);
+  const longest = Math.max(...shares);
+  const at = shares.indexOf(longest);
+  const isWait = waits.some(({ fromAt, toAt }) => fromAt <= points[at]! && toAt >= points[at + 1]!);
+  const cut = isWait && longest > MOST && count > 1 ? at : -1;
+  const cuts = cut < 0 ? [] : [{ fromAt: points[cut]!, toAt: points[cut + 1]! }];
+  const rest = cut < 0 ? 1 : 1 - longest;
+  const weights = shares.map((share, i) => (i === cut ? 0 : Math.max(least, share / rest)));
+  if (cut >= 0) weights[cut] = (CUT / (1 - CUT)) * weights.reduce((a, b) => a + b, 0);
+  const sum = weights.reduce((a, b) => a + b, 0);
+  const starts = [0];
+  for (const weight of weights) starts.push(starts.at(-1)! + weight / sum);
+  return {
+    cuts,
+    position(at) {
+      if (at <= first) return 0;
+      const index = points.findIndex((point) => point > at) - 1;
+      if (index < 0) return 1;
+      const part = (at - points[index]!) / (points[index + 1]! - points[index]!);
+      return starts[index]! + part * (starts[index + 1]! - starts[index]!);
+    },
+  };
 }

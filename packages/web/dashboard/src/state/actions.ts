@@ -3,7 +3,6 @@
  * the action says so; a refusal is shown in web's own words.
  */
 import { signal } from '@preact/signals';
-import { uuidv7 } from 'uuidv7';
 import type { ShownTask } from '@holdfast/shared';
 import type { Problem } from '../model/problem.ts';
 import {
@@ -18,34 +17,17 @@ import {
 } from '../transport/api.ts';
 import type { SubmitBody } from '../model/submit-form.ts';
 import { openTask } from './navigation.ts';
+import { notify } from './notices.ts';
 import { endSession, retryNow } from './store.ts';
 import { loadTask, peekTask, settleList } from './tasks.ts';
 
 export type Action = 'cancel' | 'retry' | 'reclaim' | 'resolve';
 
-export interface Notice {
-  id: number;
-  tone: 'info' | 'problem';
-  text: string;
-}
-
 /** Actions whose answer is awaited, as `<action> <task id>`. */
 const asking = signal<ReadonlySet<string>>(new Set());
-export const notices = signal<readonly Notice[]>([]);
 
-const NOTICE_MS = 9000;
-let nextNotice = 1;
-
-export function notify(text: string, tone: Notice['tone'] = 'info'): void {
-  const notice: Notice = { id: nextNotice, tone, text };
-  nextNotice += 1;
-  notices.value = [...notices.value.slice(-2), notice];
-  window.setTimeout(() => dismissNotice(notice.id), NOTICE_MS);
-}
-
-export function dismissNotice(id: number): void {
-  notices.value = notices.value.filter((notice) => notice.id !== id);
-}
+/** Characters of a reclaim’s reason that web takes. */
+const MOST_REASON = 500;
 
 export function isAsking(action: Action, id: string): boolean {
   return asking.value.has(`${action} ${id}`);
@@ -66,14 +48,16 @@ export function cancel(id: string): void {
 }
 
 export async function retry(id: string): Promise<void> {
+  // Fetched when it is needed: the first look at the page makes no ids.
+  const { uuidv7 } = await import('uuidv7');
   const newId = uuidv7();
   if (await ask('retry', id, () => retryTask(id, newId))) showNew(newId);
 }
 
-export function reclaim(id: string): void {
-  const attempt = peekTask(id)?.attempt;
-  if (attempt === undefined) return;
-  void ask('reclaim', id, () => reclaimTask(id, attempt, 'asked for in the dashboard'));
+/** Gives up the attempt that the person saw; `evidence` is what they saw of it. */
+export function reclaim(id: string, attempt: number, evidence = 'no evidence of staleness'): void {
+  const reason = `Asked for in the dashboard: ${evidence}`.slice(0, MOST_REASON);
+  void ask('reclaim', id, () => reclaimTask(id, attempt, reason));
 }
 
 export function resolveLost(id: string): void {

@@ -31,7 +31,7 @@ export function takeCounts(said: Counts, version: number): void {
 export function takeAgents(said: readonly ShownAgent[], removed: readonly string[], version: number): void {
   for (const agent of said) agentRows.take(agent, version);
   for (const id of removed) agentRows.remove(id);
-  if (said.length > 0 || removed.length > 0) agents.value = agentRows.all();
+  if (said.length > 0 || removed.length > 0) publishAgents();
 }
 
 export function takeSessions(
@@ -41,16 +41,24 @@ export function takeSessions(
 ): void {
   for (const session of said) sessionRows.take(session, version);
   for (const id of removed) sessionRows.remove(id);
-  if (said.length > 0 || removed.length > 0) publishSessions();
+  if (said.length === 0 && removed.length === 0) return;
+  // Each task that changes changes its session too: the rail is redrawn a few times a second, however many do.
+  sessionsTimer ??= window.setTimeout(publishSessions, SESSIONS_REDRAW_MS);
 }
 
 export function takeAllAgents(said: readonly ShownAgent[], version: number): void {
   agentRows.takeAll(said, version);
-  agents.value = agentRows.all();
+  publishAgents();
 }
 
 export function takeAllSessions(said: readonly ShownSession[], version: number): void {
   sessionRows.takeAll(said, version);
+  publishSessions();
+}
+
+/** A further page, or a session that was asked for. */
+export function takeMoreSessions(said: readonly ShownSession[], version: number): void {
+  for (const session of said) sessionRows.take(session, version);
   publishSessions();
 }
 
@@ -59,7 +67,34 @@ export function takeHeartbeat(said: FeedHeartbeat['agents']): void {
   // Before the first read there is nothing to renew.
   if (agentRows.size === 0) return;
   for (const { id, state, asOf } of said) agentRows.patch(id, { state, asOf });
+  publishAgents();
+}
+
+/** What this page saw of an agent's link, newest last. */
+export interface AgentMoment {
+  /** This browser's clock (ms). */
+  at: number;
+  state: ShownAgent['state'];
+  detail?: string;
+}
+
+const moments = new Map<string, AgentMoment[]>();
+const MOMENTS_KEPT = 8;
+
+export function momentsOf(agentId: string): readonly AgentMoment[] {
+  return moments.get(agentId) ?? [];
+}
+
+function publishAgents(): void {
   agents.value = agentRows.all();
+  for (const { id, state, detail } of agents.value) {
+    const seen = moments.get(id) ?? [];
+    if (seen.at(-1)?.state === state) continue;
+    // A heartbeat tells of a state before the row tells why the last one is over.
+    const why = state === 'live' || detail === undefined ? {} : { detail };
+    const moment = { at: Date.now(), state, ...why };
+    moments.set(id, [...seen, moment].slice(-MOMENTS_KEPT));
+  }
 }
 
 /** The versions so far mean nothing to those that come. */
@@ -69,6 +104,11 @@ export function forgetAgentVersions(): void {
   countsVersion = 0;
 }
 
+const SESSIONS_REDRAW_MS = 250;
+let sessionsTimer: number | undefined;
+
 function publishSessions(): void {
+  window.clearTimeout(sessionsTimer);
+  sessionsTimer = undefined;
   sessions.value = sessionRows.all().toSorted((a, b) => b.updatedAt - a.updatedAt);
 }

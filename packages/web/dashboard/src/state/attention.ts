@@ -4,10 +4,12 @@
  */
 import { effect, signal } from '@preact/signals';
 import type { Counts } from '@holdfast/shared';
-import { tallyText, titleText } from '../model/tally.ts';
+import { faviconUrl } from '../model/favicon.ts';
+import { tallyText, titleText, worstOf } from '../model/tally.ts';
 import { counts } from './agents.ts';
 import { link, linkNow } from './clock.ts';
 import { hasState } from './store.ts';
+import { needsYou } from './views.ts';
 
 export const politeWords = signal('');
 export const urgentWords = signal('');
@@ -42,10 +44,17 @@ export function startAttention(): void {
 
   effect(() => {
     const isLive = linkNow.value.state === 'live';
-    document.title = titleText(counts.value, isLive);
-    const name = !isLive ? 'favicon-stale' : (counts.value.unknown ?? 0) > 0 ? 'favicon-alert' : 'favicon';
+    const needy = needsYou.value ?? 0;
+    document.title = titleText(counts.value, isLive, needy);
+    const worst = worstOf(counts.value, needy);
+    const href = faviconUrl(
+      !isLive
+        ? { kind: 'stale' }
+        : worst === undefined
+          ? { kind: 'calm' }
+          : { kind: 'alert', count: worst.count },
+    );
     const icon = document.querySelector<HTMLLinkElement>('#favicon');
-    const href = `/${name}.svg`;
     if (icon !== null && icon.getAttribute('href') !== href) icon.setAttribute('href', href);
   });
 }

@@ -1,7 +1,7 @@
 /** Which dialog is open. At most one. */
 import { signal } from '@preact/signals';
 
-export type Dialog = 'submit' | 'help';
+export type Dialog = 'submit' | 'help' | 'palette' | 'bulk' | 'menu';
 
 export const dialog = signal<Dialog | undefined>(undefined);
 

@@ -1,86 +1,154 @@
 /**
- * The keyboard. Guarantees: no key acts while a person types or a dialog is open; nothing that stops a task happens
- * on a single key.
+ * The keyboard. Guarantees: no key acts while a person types or a dialog is open (but for the palette's); nothing that
+ * stops a task happens on a single key.
  */
 import { isEnded } from '@holdfast/shared/status';
-import { taskName } from '../model/filter.ts';
-import { cancel, notify, retry } from './actions.ts';
+import { taskName, views, type Filter } from '../model/filter.ts';
+import { meaningOf, type Command } from '../model/keymap.ts';
+import { cancel, retry } from './actions.ts';
+import { forecastBulk } from './bulk.ts';
 import { dialog, openDialog } from './dialogs.ts';
-import { closeTask, openTask, place } from './navigation.ts';
+import { closeTask, go, openTask, place } from './navigation.ts';
+import { notify } from './notices.ts';
+import { nextTheme } from './preferences.ts';
+import { clearMarks, markAllMatching, markedCount, markRange, selected, toggleMark } from './selection.ts';
 import { list, peekTask } from './tasks.ts';
-import { selected } from './selection.ts';
 
-/** The second key must follow within this time. */
+/** The second key of a sequence, or of a confirmation, must follow within this time. */
+const SEQUENCE_MS = 1500;
 const ARMED_MS = 3000;
 let armed: { id: string; until: number } | undefined;
+let typed: { keys: string[]; until: number } = { keys: [], until: 0 };
 
 export function startKeys(copy: (id: string) => void): void {
   document.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (dialog.value !== undefined || isTyping(event.target)) return;
-    if (act(event.key, event.target, copy)) event.preventDefault();
+    if (event.defaultPrevented || event.isComposing) return;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key === 'k') {
+      event.preventDefault();
+      if (dialog.peek() === undefined) openDialog('palette');
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (dialog.peek() !== undefined || isTyping(event.target)) return;
+    const before = performance.now() < typed.until ? typed.keys : [];
+    typed = { keys: [], until: 0 };
+    const meaning = meaningOf(before, event.key);
+    if (meaning.kind === 'prefix') {
+      typed = { keys: [...before, event.key], until: performance.now() + SEQUENCE_MS };
+      event.preventDefault();
+    } else if (meaning.kind === 'command' && act(meaning.command, event.target, copy)) {
+      event.preventDefault();
+    }
   });
 }
 
 function isTyping(target: EventTarget | null): boolean {
+  if (target instanceof HTMLInputElement) return target.type !== 'checkbox';
   return (
-    target instanceof HTMLElement &&
-    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+    target instanceof HTMLElement && (target.isContentEditable || /^(TEXTAREA|SELECT)$/.test(target.tagName))
   );
 }
 
-/** Returns whether the key meant something. */
-function act(key: string, target: EventTarget | null, copy: (id: string) => void): boolean {
+/** Returns whether the key meant something here. */
+function act(command: Command, target: EventTarget | null, copy: (id: string) => void): boolean {
   const id = place.value.taskId ?? selected.value;
-  switch (key) {
-    case '/':
+  switch (command) {
+    case 'search':
       document.querySelector<HTMLInputElement>('#search')?.focus();
       return true;
-    case '?':
-      openDialog('help');
+    case 'palette':
+    case 'help':
+      openDialog(command);
       return true;
-    case 'n':
+    case 'new':
       openDialog('submit');
       return true;
-    case 'j':
-      step(1);
+    case 'next':
+      step((at, last) => Math.min(last, at + 1));
       return true;
-    case 'k':
-      step(-1);
+    case 'previous':
+      step((at) => Math.max(0, at - 1));
       return true;
-    case 'Enter':
+    case 'first':
+      step(() => 0);
+      return true;
+    case 'last':
+      step((_at, last) => last);
+      return true;
+    case 'open':
       // A link or button in focus has its own meaning.
       if (
         selected.value === undefined ||
-        (target instanceof Element && target.closest('a, button, summary') !== null)
+        (target instanceof Element && target.closest('a, button, summary, input') !== null)
       ) {
         return false;
       }
       openTask(selected.value);
       return true;
-    case 'Escape':
-      if (place.value.taskId === undefined) return false;
-      closeTask();
+    case 'close':
+      return closeOne();
+    case 'mark':
+      if (selected.value !== undefined) toggleMark(selected.value);
       return true;
-    case 'c':
-      if (id !== undefined) cancelTwice(id);
+    case 'markRange':
+      if (selected.value !== undefined) markRange(selected.value);
       return true;
-    case 'r':
-      if (id !== undefined) retryEnded(id);
+    case 'markAll':
+      markAllMatching();
       return true;
-    case 'y':
+    case 'cancel':
+      if (markedCount.value > 0) void forecastBulk('cancel');
+      else if (id !== undefined) cancelTwice(id);
+      return true;
+    case 'retry':
+      if (markedCount.value > 0) void forecastBulk('retry');
+      else if (id !== undefined) retryEnded(id);
+      return true;
+    case 'copy':
       if (id !== undefined) copy(id);
       return true;
+    case 'theme':
+      nextTheme();
+      return true;
+    case 'goNeedsYou':
+      return goView('needs-you');
+    case 'goUnknown':
+      return goView('unknown');
+    case 'goRunning':
+      return goView('running');
+    case 'goQueued':
+      return goView('queued');
+    case 'goFailed':
+      return goView('failed-today');
+    case 'goAll':
+      return goView('all');
+    case 'goSessions':
+      if (document.querySelector('.rail')?.checkVisibility() === true) {
+        document.querySelector<HTMLElement>('.rail [data-testid=session-link]')?.focus();
+      } else openDialog('menu');
+      return true;
     default:
-      return false;
+      return command satisfies never;
   }
 }
 
-function step(by: 1 | -1): void {
+function goView(id: string): true {
+  const filter: Filter | undefined = views.find((view) => view.id === id)?.filter;
+  if (filter !== undefined) go({ filter, tab: 'log' });
+  return true;
+}
+
+function closeOne(): boolean {
+  if (place.value.taskId !== undefined || place.value.agentId !== undefined) closeTask();
+  else if (markedCount.value > 0) clearMarks();
+  else return false;
+  return true;
+}
+
+function step(to: (at: number, last: number) => number): void {
   const { order } = list.value;
   const from = order.indexOf(selected.value ?? place.value.taskId ?? '');
-  const to = from < 0 ? 0 : Math.min(order.length - 1, Math.max(0, from + by));
-  const id = order[to];
+  const id = order[from < 0 ? 0 : to(from, order.length - 1)];
   if (id === undefined) return;
   selected.value = id;
   // With a task open beside the list, moving is looking.

@@ -6,7 +6,7 @@ export const place = signal<Place>(placeFromUrl(new URL(location.href)));
 
 export function go(to: Place, how: 'push' | 'replace' = 'push'): void {
   const url = placeToUrl(to);
-  if (url !== location.pathname + location.search) {
+  if (url !== location.pathname + location.search + location.hash) {
     if (how === 'push') history.pushState(null, '', url);
     else history.replaceState(null, '', url);
   }
@@ -22,6 +22,12 @@ export function openTask(taskId: string): void {
   go({ filter: place.value.filter, taskId, tab: 'log' });
 }
 
+/** The panel of an agent, the list beside it staying as it is. */
+export function agentUrl(agentId: string): string {
+  return placeToUrl({ filter: place.value.filter, agentId, tab: 'log' });
+}
+
+/** Closes what stands beside the list: a task or an agent. */
 export function closeTask(): void {
   go({ filter: place.value.filter, tab: 'log' });
 }

@@ -1,31 +1,41 @@
 /** Preferences of this browser. Guarantees: a browser that refuses storage only forgets; nothing fails. */
 import { effect, signal } from '@preact/signals';
 
-export type Theme = 'auto' | 'light' | 'dark';
+export const themes = ['auto', 'light', 'dark'] as const;
+export type Theme = (typeof themes)[number];
 
 const THEME_KEY = 'holdfast.theme';
 
-export const theme = signal<Theme>(readTheme());
+export const theme = signal<Theme>(
+  themes.find((candidate) => candidate === readPreference(THEME_KEY)) ?? 'auto',
+);
 
-function readTheme(): Theme {
+export function readPreference(key: string): string | undefined {
   try {
-    const stored = localStorage.getItem(THEME_KEY);
-    return stored === 'light' || stored === 'dark' ? stored : 'auto';
+    return localStorage.getItem(key) ?? undefined;
   } catch (error) {
-    // Storage may be switched off: the theme is then the system's.
-    if (error instanceof DOMException) return 'auto';
+    // Storage may be switched off: then there is no preference.
+    if (error instanceof DOMException) return undefined;
     throw error;
   }
 }
 
-export function nextTheme(): void {
-  theme.value = theme.value === 'auto' ? 'light' : theme.value === 'light' ? 'dark' : 'auto';
+export function writePreference(key: string, value: string): void {
   try {
-    localStorage.setItem(THEME_KEY, theme.value);
+    localStorage.setItem(key, value);
   } catch (error) {
     // Storage may be switched off: the choice then holds for this page.
     if (!(error instanceof DOMException)) throw error;
   }
+}
+
+export function setTheme(next: Theme): void {
+  theme.value = next;
+  writePreference(THEME_KEY, next);
+}
+
+export function nextTheme(): void {
+  setTheme(themes[(themes.indexOf(theme.value) + 1) % themes.length]!);
 }
 
 export function startPreferences(): void {

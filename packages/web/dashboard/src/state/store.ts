@@ -3,7 +3,7 @@
  * a `reset` everything is read again while the old picture stays, marked as resyncing.
  */
 import { batch, effect, signal } from '@preact/signals';
-import type { FeedChange } from '@holdfast/shared';
+import type { FeedChange, ShownTask } from '@holdfast/shared';
 import { parseCursor } from '../model/link.ts';
 import { onSignedOut, readSessions, readState } from '../transport/api.ts';
 import { connectFeed, type FeedClient } from '../transport/feed-client.ts';
@@ -12,14 +12,15 @@ import {
   forgetAgentVersions,
   takeAgents,
   takeAllAgents,
-  takeAllSessions,
   takeCounts,
   takeHeartbeat,
   takeSessions,
 } from './agents.ts';
 import { noteFrame, startClock, takeLink } from './clock.ts';
 import { place } from './navigation.ts';
+import { takeSessionPage } from './sessions.ts';
 import { forgetVersions, loadTask, readList, setFilter, takeTasks } from './tasks.ts';
+import { recountViews, startViews } from './views.ts';
 
 export const isResyncing = signal(true);
 /** True once the agents were read: only then may it be said that there are none. */
@@ -65,6 +66,17 @@ function takeChange(change: FeedChange, at: number): void {
   takeAgents(change.agents ?? [], removed('agent'), at);
   takeSessions(change.sessions ?? [], removed('session'), at);
   takeTasks(change.tasks ?? [], removed('task'), at);
+  if (change.tasks !== undefined) {
+    recountViews();
+    for (const listener of taskListeners) listener(change.tasks);
+  }
+}
+
+const taskListeners = new Set<(tasks: readonly ShownTask[]) => void>();
+
+/** Called with the tasks of each frame, in the list or not. */
+export function onTasks(listener: (tasks: readonly ShownTask[]) => void): void {
+  taskListeners.add(listener);
 }
 
 function versionOf(cursor: string): number {
@@ -111,7 +123,7 @@ async function readAll(): Promise<void> {
       hasState.value = true;
       checkVersion(state.value.version);
     }
-    if (sessions.ok) takeAllSessions(sessions.value.items, versionOf(sessions.value.cursor));
+    if (sessions.ok) takeSessionPage(sessions.value);
     const isWhole = state.ok && sessions.ok && hasList;
     isResyncing.value = !isWhole;
     if (!isWhole) again = window.setTimeout(() => void readAll(), AGAIN_MS);
@@ -136,4 +148,5 @@ export function startStore(): void {
   feed = connectFeed(takeMessage);
   onSignedOut(endSession);
   effect(() => setFilter(place.value.filter));
+  startViews();
 }

@@ -12,6 +12,7 @@ import { Rows } from '../model/rows.ts';
 import { TaskList } from '../model/task-list.ts';
 import { readTask, readTasks, type TaskPage } from '../transport/api.ts';
 import { agents } from './agents.ts';
+import { webNow } from './clock.ts';
 import { place } from './navigation.ts';
 
 export interface ListView {
@@ -69,7 +70,7 @@ export function takeTasks(tasks: readonly ShownTask[], removed: readonly string[
     publishTask(id);
     moved = shown.dismiss(id) || moved;
   }
-  if (moved) publishList();
+  if (moved) publishListSoon();
   if (!shown.isTotalExact) recount();
   prune();
 }
@@ -88,7 +89,7 @@ function takeTask(task: ShownTask, version: number): boolean {
 }
 
 function belongs(task: ShownTask): boolean {
-  return matches(task, filter, agents.value);
+  return matches(task, filter, agents.value, webNow.peek());
 }
 
 function publishTask(id: string): void {
@@ -96,7 +97,22 @@ function publishTask(id: string): void {
   if (row !== undefined) row.value = rows.get(id);
 }
 
+/** Frames may come faster than a screen shows: at most one redraw of the list in this time. */
+const REDRAW_MS = 100;
+let redrawTimer: number | undefined;
+let redrawnAt = 0;
+
+function publishListSoon(): void {
+  if (redrawTimer !== undefined) return;
+  const waitMs = redrawnAt + REDRAW_MS - performance.now();
+  if (waitMs <= 0) publishList();
+  else redrawTimer = window.setTimeout(publishList, waitMs);
+}
+
 function publishList(): void {
+  window.clearTimeout(redrawTimer);
+  redrawTimer = undefined;
+  redrawnAt = performance.now();
   list.value = {
     order: [...shown.order],
     waiting: shown.waiting,
@@ -122,7 +138,7 @@ async function reading<T>(read: Promise<T>): Promise<T> {
 }
 
 function queryOf(limit: number, after?: string): URLSearchParams {
-  const query = filterToQuery(filter);
+  const query = filterToQuery(filter, webNow.peek());
   query.set('limit', String(limit));
   if (after !== undefined) query.set('after', after);
   return query;
@@ -167,7 +183,7 @@ export async function readMore(): Promise<void> {
 }
 
 function takeFirstPage(page: TaskPage): void {
-  shown.replace({ ...page, items: takeItems(page) });
+  shown.replace({ ...page, items: takeItems(page) }, filter.order);
   for (const task of rows.newerThan(versionOf(page))) shown.place(task, belongs(task));
   publishList();
   for (const id of watched.keys()) publishTask(id);

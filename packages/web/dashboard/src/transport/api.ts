@@ -3,8 +3,10 @@
  * announced to `onSignedOut` whatever the call was.
  */
 import type { DoubtReason } from '@holdfast/shared/status';
-import type { Attempt, ShownSession, ShownTask, State, TaskEvent } from '@holdfast/shared';
+import type { Attempt, Pool, ShownAgent, ShownSession, ShownTask, State, TaskEvent } from '@holdfast/shared';
+import type { BulkAction, BulkItem } from '../model/bulk.ts';
 import { problemFrom, unreachableProblem, type Problem } from '../model/problem.ts';
+import type { TaskProof } from '../model/proof.ts';
 import type { SubmitBody } from '../model/submit-form.ts';
 
 export type Answer<T> = { ok: true; value: T; status: number } | { ok: false; problem: Problem };
@@ -86,8 +88,12 @@ async function call<T>(path: string, init?: RequestInit): Promise<Answer<T>> {
 }
 
 function post<T>(path: string, body: unknown): Promise<Answer<T>> {
+  return send<T>('POST', path, body);
+}
+
+function send<T>(method: 'POST' | 'PATCH', path: string, body: unknown): Promise<Answer<T>> {
   return call<T>(path, {
-    method: 'POST',
+    method,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
@@ -96,14 +102,35 @@ function post<T>(path: string, body: unknown): Promise<Answer<T>> {
 const task = (id: string): string => `/api/tasks/${encodeURIComponent(id)}`;
 
 export const readState = (): Promise<Answer<State>> => call('/api/state');
-export const readSessions = (): Promise<Answer<{ items: ShownSession[]; cursor: string }>> =>
-  call('/api/sessions');
+export interface SessionPage {
+  items: ShownSession[];
+  next?: string;
+  cursor: string;
+}
+
+/** The newest activity first; archived ones apart. */
+export const readSessions = (
+  options: { archived?: boolean; after?: string } = {},
+): Promise<Answer<SessionPage>> => {
+  const query = new URLSearchParams({ archived: String(options.archived ?? false) });
+  if (options.after !== undefined) query.set('after', options.after);
+  return call(`/api/sessions?${query}`);
+};
+export const changeSession = (
+  id: string,
+  change: { title?: string; archived?: boolean },
+): Promise<Answer<ShownSession>> => send('PATCH', `/api/sessions/${encodeURIComponent(id)}`, change);
+export const readLabels = (): Promise<Answer<{ items: { label: string; tasks: number }[] }>> =>
+  call('/api/labels?limit=30');
 export const readTasks = (query: URLSearchParams): Promise<Answer<TaskPage>> => call(`/api/tasks?${query}`);
 export const readTask = (id: string): Promise<Answer<ShownTask>> => call(task(id));
 export const readEvents = (id: string): Promise<Answer<EventRecord>> => call(`${task(id)}/events`);
 export const readDoubts = (id: string): Promise<Answer<{ items: Doubt[] }>> => call(`${task(id)}/knowledge`);
 export const readAttempts = (id: string): Promise<Answer<{ items: Attempt[] }>> =>
   call(`${task(id)}/attempts`);
+
+/** Asks the task’s agent at this moment. */
+export const readProof = (id: string): Promise<Answer<TaskProof>> => call(`${task(id)}/proof`);
 
 export const submitTask = (body: SubmitBody): Promise<Answer<ShownTask>> => post('/api/tasks', body);
 export const cancelTask = (id: string): Promise<Answer<ShownTask>> => post(`${task(id)}/cancel`, {});
@@ -113,6 +140,25 @@ export const reclaimTask = (id: string, attempt: number, reason: string): Promis
   post(`${task(id)}/reclaim`, { attempt, reason });
 export const resolveTask = (id: string): Promise<Answer<ShownTask>> =>
   post(`${task(id)}/resolve`, { verdict: 'lost' });
+
+export interface BulkRequest {
+  action: BulkAction;
+  ids?: readonly string[];
+  filter?: Record<string, string | number | string[]>;
+  dryRun?: boolean;
+  reason?: string;
+}
+export const bulkTasks = (body: BulkRequest): Promise<Answer<{ items: BulkItem[]; matched: number }>> =>
+  post('/api/tasks/bulk', body);
+
+const agent = (id: string): string => `/api/agents/${encodeURIComponent(id)}`;
+
+export const changePool = (id: string, verb: 'pause' | 'drain' | 'resume'): Promise<Answer<Pool>> =>
+  post(`${agent(id)}/${verb}`, {});
+export const changeSlots = (id: string, slots: number): Promise<Answer<Pool>> =>
+  send('PATCH', agent(id), { slots });
+/** Web tries to reach the agent now. */
+export const reconnectAgent = (id: string): Promise<Answer<ShownAgent>> => post(`${agent(id)}/reconnect`, {});
 
 export const signIn = (proof: { token: string } | { code: string }): Promise<Answer<unknown>> =>
   post('/api/sign-in', proof);

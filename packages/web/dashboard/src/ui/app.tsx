@@ -1,28 +1,35 @@
 /** The page. */
 import type { JSX } from 'preact';
-import { dismissNotice, notices } from '../state/actions.ts';
 import { politeWords, urgentWords } from '../state/attention.ts';
-import { dialog } from '../state/dialogs.ts';
-import { place } from '../state/navigation.ts';
+import { closeDialog, dialog } from '../state/dialogs.ts';
+import { closeTask, place } from '../state/navigation.ts';
+import { dismissNotice, notices } from '../state/notices.ts';
 import { linkNow } from '../state/clock.ts';
 import { hasNewVersion } from '../state/store.ts';
 import { FilterBar } from './filter-bar.tsx';
-import { HelpDialog } from './help.tsx';
 import { Icon } from './icons.tsx';
+import { lazy } from './lazy.tsx';
 import { Rail } from './rail.tsx';
 import { SignIn } from './sign-in.tsx';
-import { SubmitDialog } from './submit.tsx';
-import { TaskDetail } from './task-detail.tsx';
 import { TaskListPane } from './task-list.tsx';
 import { TruthBar } from './truth-bar.tsx';
+
+const AgentPanel = lazy(async () => (await import('./agent-panel.tsx')).AgentPanel, closeTask);
+const BulkDialog = lazy(async () => (await import('./bulk-dialog.tsx')).BulkDialog, closeDialog);
+const HelpDialog = lazy(async () => (await import('./help.tsx')).HelpDialog, closeDialog);
+const MenuDialog = lazy(async () => (await import('./menu.tsx')).MenuDialog, closeDialog);
+const PaletteDialog = lazy(async () => (await import('./palette.tsx')).PaletteDialog, closeDialog);
+const SubmitDialog = lazy(async () => (await import('./submit.tsx')).SubmitDialog, closeDialog);
+const TaskDetail = lazy(async () => (await import('./task-detail.tsx')).TaskDetail, closeTask);
 
 export function App({ signInProblem }: { signInProblem: string | undefined }): JSX.Element {
   const link = linkNow.value.state;
   if (link === 'signedOut') return <SignIn reason={signInProblem} />;
-  const { taskId } = place.value;
+  const { taskId, agentId } = place.value;
   const isWeak = link === 'stale' || link === 'blind';
+  const hasDetail = taskId !== undefined || agentId !== undefined;
   return (
-    <div class={`app${taskId === undefined ? '' : ' has-detail'}${isWeak ? ' weak' : ''}`} data-link={link}>
+    <div class={`app${hasDetail ? ' has-detail' : ''}${isWeak ? ' weak' : ''}`} data-link={link}>
       <header class="top">
         <TruthBar />
         {hasNewVersion.value && (
@@ -45,35 +52,49 @@ export function App({ signInProblem }: { signInProblem: string | undefined }): J
             <TaskDetail key={taskId} id={taskId} />
           </aside>
         )}
+        {agentId !== undefined && (
+          <aside class="detail-pane" aria-label="Agent">
+            <AgentPanel key={agentId} id={agentId} />
+          </aside>
+        )}
       </div>
       {dialog.value === 'submit' && <SubmitDialog />}
       {dialog.value === 'help' && <HelpDialog />}
-      <div class="notices">
-        {notices.value.map((notice) => (
-          <div
-            key={notice.id}
-            class={`notice is-${notice.tone}`}
-            role={notice.tone === 'problem' ? 'alert' : 'status'}
-            data-testid="notice"
-          >
-            <span>{notice.text}</span>
-            <button
-              type="button"
-              class="icon-button tiny"
-              aria-label="Dismiss"
-              onClick={() => dismissNotice(notice.id)}
-            >
-              <Icon name="close" size={12} />
-            </button>
-          </div>
-        ))}
-      </div>
+      {dialog.value === 'palette' && <PaletteDialog />}
+      {dialog.value === 'bulk' && <BulkDialog />}
+      {dialog.value === 'menu' && <MenuDialog />}
+      <Notices />
       <p class="sr" role="status">
         {politeWords.value}
       </p>
       <p class="sr" role="alert">
         {urgentWords.value}
       </p>
+    </div>
+  );
+}
+
+function Notices(): JSX.Element {
+  return (
+    <div class="notices">
+      {notices.value.map((notice) => (
+        <div
+          key={notice.id}
+          class={`notice is-${notice.tone}`}
+          role={notice.tone === 'problem' ? 'alert' : 'status'}
+          data-testid="notice"
+        >
+          <span>{notice.text}</span>
+          <button
+            type="button"
+            class="icon-button tiny"
+            aria-label="Dismiss"
+            onClick={() => dismissNotice(notice.id)}
+          >
+            <Icon name="close" size={12} />
+          </button>
+        </div>
+      ))}
     </div>
   );
 }

@@ -1,38 +1,46 @@
-/** Keys, and what each status means. */
+/** Keys, the grammar of the search, and what each status means. */
 import type { JSX } from 'preact';
 import { shownStatuses } from '@holdfast/shared/status';
+import { bindings } from '../model/keymap.ts';
+import { hints } from '../model/search.ts';
 import { statusHelp } from '../model/sentence.ts';
 import { closeDialog } from '../state/dialogs.ts';
 import { StatusIcon } from './icons.tsx';
 import { Modal } from './modal.tsx';
 
-const keys: [string[], string][] = [
-  [['/'], 'Search'],
-  [['j', 'k'], 'Next and previous task'],
-  [['Enter'], 'Open the task'],
-  [['Esc'], 'Close the task, a dialog or the search'],
-  [['n'], 'New task'],
-  [['c', 'c'], 'Cancel the task (twice, so that one slip stops nothing)'],
-  [['r'], 'Retry the ended task as a new one'],
-  [['y'], 'Copy the task as a command line'],
-  [['?'], 'This page'],
-];
-
 export function HelpDialog(): JSX.Element {
   return (
-    <Modal title="Keys and signs" onClose={closeDialog}>
+    <Modal title="Keys, search and signs" onClose={closeDialog}>
+      {bindings.map(({ group, of }) => (
+        <section key={group}>
+          <h3>{group}</h3>
+          <dl class="keys">
+            {of.map(({ keys, shown = keys, what }) => (
+              <div key={what}>
+                <dt>
+                  {shown.map((name, index) => (
+                    <kbd key={index}>{name}</kbd>
+                  ))}
+                </dt>
+                <dd>{what}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      ))}
+      <h3>Search</h3>
       <dl class="keys">
-        {keys.map(([names, what]) => (
-          <div key={what}>
-            <dt>
-              {names.map((name, index) => (
-                <kbd key={index}>{name}</kbd>
-              ))}
-            </dt>
-            <dd>{what}</dd>
+        {Object.entries(hints).map(([name, hint]) => (
+          <div key={name}>
+            <dt class="mono">{name}:</dt>
+            <dd>{hint}</dd>
           </div>
         ))}
       </dl>
+      <p class="hint">
+        Quotes keep spaces together; -status:completed means all others; everything else is looked for in
+        title, command, id and session.
+      </p>
       <h3>What a status says</h3>
       <dl class="signs">
         {shownStatuses.map((status) => (

@@ -112,7 +112,11 @@ type IconName =
   | 'down'
   | 'out'
   | 'back'
-  | 'warn';
+  | 'warn'
+  | 'menu'
+  | 'command'
+  | 'edit'
+  | 'archive';
 
 const paths: Record<IconName, string> = {
   search: 'M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.8 10.8 14 14',
@@ -128,6 +132,10 @@ const paths: Record<IconName, string> = {
   down: 'M8 3v9M4.4 8.6 8 12.2l3.6-3.6',
   out: 'M6.5 2.5h-4v11h4M7 8h7M11.2 5.2 14 8l-2.8 2.8',
   back: 'M13 8H3M6.8 4.2 3 8l3.8 3.8',
+  menu: 'M2.5 4.5h11M2.5 8h11M2.5 11.5h11',
+  command: 'M3 4.5 6.5 8 3 11.5M8 12h5',
+  edit: 'M10.5 3.5l2 2L6 12l-2.8.8L4 10zM9 5l2 2',
+  archive: 'M2.5 3h11v3h-11zM3.5 6v7h9V6M6.5 8.8h3',
   warn: 'M8 2 1.6 13.4h12.8zM8 6.4v3.2M8 11.6v.1',
 };
 

@@ -1,6 +1,6 @@
 /** A modal dialog: the browser's own, so that focus stays inside and Esc closes it. */
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from './icons.tsx';
 
 interface ModalProps {
@@ -11,7 +11,8 @@ interface ModalProps {
 
 export function Modal({ title, onClose, children }: ModalProps): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next key can arrive: a focus that comes late would send it to the Close button.
+  useLayoutEffect(() => {
     const opened = element.current;
     if (opened !== null && !opened.open) opened.showModal();
     return () => opened?.close();

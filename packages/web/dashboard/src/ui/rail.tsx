@@ -1,31 +1,223 @@
-/** The rail: sessions and agents, each the link to its tasks. */
+/**
+ * The rail: views with their counts, agents, sessions and labels, each the link to its tasks. Guarantees: while the pointer
+ * is over the sessions they keep their order.
+ */
 import type { JSX } from 'preact';
-import type { ShownSession } from '@holdfast/shared';
+import { useRef, useState } from 'preact/hooks';
+import type { ShownAgent, ShownSession } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
-import type { Certainty } from '../model/certainty.ts';
-import { place } from '../state/navigation.ts';
-import { agents, sessions } from '../state/agents.ts';
-import { linkNow } from '../state/clock.ts';
-import { statusHelp } from '../model/sentence.ts';
+import { troubleOf } from '../model/agent-trouble.ts';
+import { worstAgentsFirst, type Certainty } from '../model/certainty.ts';
+import { failedTodayView, isSameFilter, needsYouView, noFilter, views, type View } from '../model/filter.ts';
+import { placeToUrl } from '../model/place.ts';
+import { agentSentence, statusHelp } from '../model/sentence.ts';
+import { ageText, countText } from '../model/words.ts';
+import { agents, counts, sessions } from '../state/agents.ts';
+import { linkNow, webNow } from '../state/clock.ts';
+import { agentUrl, place } from '../state/navigation.ts';
+import { notifyState, toggleNotifications } from '../state/notifier.ts';
+import {
+  hasMoreSessions,
+  isArchiveShown,
+  isReadingSessions,
+  readMoreSessions,
+  showArchive,
+} from '../state/sessions.ts';
+import { failedToday, labels, needsYou, needyAgents } from '../state/views.ts';
 import { StatusIcon } from './icons.tsx';
 
-const SHOWN = 60;
-
 export function Rail(): JSX.Element {
-  const shown = sessions.value.filter((session) => !session.archived).slice(0, SHOWN);
   return (
-    <nav class="rail" aria-label="Sessions">
-      <h2>Sessions</h2>
+    <nav class="rail" aria-label="Views, agents, sessions and labels">
+      <RailContent />
+    </nav>
+  );
+}
+
+export function RailContent(): JSX.Element {
+  return (
+    <>
+      <ul class="rail-views">
+        {views.map((view) => (
+          <ViewLink key={view.id} view={view} />
+        ))}
+      </ul>
+      <NeedyAgents />
+      <Agents />
+      <Sessions />
+      <Labels />
+      <div class="rail-end">
+        <button
+          type="button"
+          class="small"
+          aria-pressed={notifyState.value === 'on'}
+          onClick={() => void toggleNotifications()}
+          data-testid="notifications"
+          data-state={notifyState.value}
+        >
+          {notifyState.value === 'on' ? 'Notifications on' : 'Notify me'}
+        </button>
+      </div>
+    </>
+  );
+}
+
+/** Undefined while it is not known. */
+function countOf(view: View): number | undefined {
+  if (view === needsYouView) return needsYou.value;
+  if (view === failedTodayView) return failedToday.value;
+  const known = counts.value;
+  const { statuses } = view.filter;
+  const of = statuses.length > 0 ? statuses.map((status) => known[status]) : Object.values(known);
+  return of.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+function ViewLink({ view }: { view: View }): JSX.Element {
+  const count = countOf(view);
+  const isCurrent = isSameFilter(place.value.filter, view.filter);
+  return (
+    <li>
+      <a
+        href={placeToUrl({ filter: view.filter, tab: 'log' })}
+        class={`view-${view.id}${count === 0 ? ' is-zero' : ''}`}
+        aria-current={isCurrent ? 'page' : undefined}
+        title={view.help}
+        data-testid={`view-${view.id}`}
+      >
+        <span class="session-name">{view.name}</span>
+        <span class="num count">{count === undefined ? '…' : countText(count)}</span>
+      </a>
+    </li>
+  );
+}
+
+/** Agents that wait for a person, and why in a word. */
+function NeedyAgents(): JSX.Element | null {
+  const now = webNow.value;
+  if (needyAgents.value.length === 0) return null;
+  return (
+    <ul class="needs-you" data-testid="needs-you">
+      {needyAgents.value.map((agent) => {
+        const trouble = troubleOf(agent);
+        if (trouble === undefined) return null;
+        const { word, text, sinceAt } = trouble;
+        return (
+          <li key={agent.id}>
+            <a href={agentUrl(agent.id)} title={text}>
+              <span class="session-name needs">
+                {agent.name}: {word}
+              </span>
+              {sinceAt !== undefined && sinceAt > 0 && <span class="num dim">{ageText(now - sinceAt)}</span>}
+            </a>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function Agents(): JSX.Element {
+  const now = webNow.value;
+  return (
+    <section>
+      <h2>Agents</h2>
+      {agents.value.length === 0 && <p class="dim">None yet.</p>}
+      <ul>
+        {worstAgentsFirst(agents.value).map((agent) => (
+          <AgentLink key={agent.id} agent={agent} now={now} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function stateWord(state: ShownAgent['state']): string {
+  return state === 'lost' ? 'silent' : state;
+}
+
+function AgentLink({ agent, now }: { agent: ShownAgent; now: number }): JSX.Element {
+  const isHeard = linkNow.value.state === 'live';
+  const { pool } = agent;
+  const brake = pool?.draining === true ? 'draining' : pool?.paused === true ? 'paused' : undefined;
+  const isLive = agent.state === 'live' && isHeard;
+  return (
+    <li>
+      <a
+        href={agentUrl(agent.id)}
+        aria-current={place.value.agentId === agent.id ? 'page' : undefined}
+        title={`${agent.name}: ${agentSentence(agent, now)}`}
+        data-testid="agent-link"
+      >
+        <span class={`mark mark-${isHeard ? agent.state : 'unheard'}`} aria-hidden="true" />
+        <span class="session-name">{agent.name}</span>
+        <span class="num dim">
+          {isLive
+            ? (brake ?? (pool && `${pool.running}/${pool.slots}`))
+            : isHeard
+              ? stateWord(agent.state)
+              : 'not heard'}
+        </span>
+      </a>
+    </li>
+  );
+}
+
+function Sessions(): JSX.Element {
+  const [held, setHeld] = useState<readonly string[] | undefined>(undefined);
+  const order = useRef<readonly string[]>([]);
+  const ofKind = sessions.value.filter((session) => session.archived === isArchiveShown.value);
+  const shown = held === undefined ? ofKind : inOrder(ofKind, held);
+  order.current = shown.map(({ id }) => id);
+  return (
+    <section
+      onPointerEnter={(event) => {
+        if (event.pointerType === 'mouse') setHeld(order.current);
+      }}
+      onPointerLeave={() => setHeld(undefined)}
+    >
+      <div class="rail-head">
+        <h2>{isArchiveShown.value ? 'Archived sessions' : 'Sessions'}</h2>
+        <button
+          type="button"
+          class="link"
+          aria-pressed={isArchiveShown.value}
+          onClick={() => showArchive(!isArchiveShown.value)}
+          data-testid="sessions-archived"
+        >
+          Archived
+        </button>
+      </div>
       {shown.length === 0 && (
-        <p class="dim">A session groups tasks that belong together. It begins with its first task.</p>
+        <p class="dim">
+          {isArchiveShown.value
+            ? 'None is archived.'
+            : 'A session groups tasks that belong together. It begins with its first task.'}
+        </p>
       )}
       <ul>
         {shown.map((session) => (
           <SessionLink key={session.id} session={session} />
         ))}
       </ul>
-    </nav>
+      {hasMoreSessions() && (
+        <button
+          type="button"
+          class="link more-sessions"
+          disabled={isReadingSessions.value}
+          onClick={() => void readMoreSessions()}
+          data-testid="sessions-more"
+        >
+          Older sessions
+        </button>
+      )}
+    </section>
   );
+}
+
+/** Those that were there keep their order; new ones wait at the end. */
+function inOrder(rows: readonly ShownSession[], ids: readonly string[]): ShownSession[] {
+  const place = new Map(ids.map((id, index) => [id, index]));
+  return rows.toSorted((a, b) => (place.get(a.id) ?? ids.length) - (place.get(b.id) ?? ids.length));
 }
 
 function SessionLink({ session }: { session: ShownSession }): JSX.Element {
@@ -44,7 +236,7 @@ function SessionLink({ session }: { session: ShownSession }): JSX.Element {
           <StatusIcon status={session.status} certainty={sessionCertainty(session)} size={13} />
         )}
         <span class="session-name">{session.title ?? session.id}</span>
-        <span class="num dim">{total}</span>
+        <span class="num dim">{countText(total)}</span>
         <span class="sr">{word}</span>
       </a>
     </li>
@@ -57,4 +249,27 @@ function sessionCertainty(session: ShownSession): Certainty['state'] {
   if (session.status === 'unknown' || linkNow.value.state === 'blind') return 'unknown';
   const isHeard = linkNow.value.state === 'live' && agents.value.every((agent) => agent.state === 'live');
   return isHeard ? 'live' : 'stale';
+}
+
+function Labels(): JSX.Element | null {
+  if (labels.value.length === 0) return null;
+  return (
+    <section>
+      <h2>Labels</h2>
+      <ul>
+        {labels.value.map(({ label, tasks }) => (
+          <li key={label}>
+            <a
+              href={placeToUrl({ filter: { ...noFilter, label }, tab: 'log' })}
+              aria-current={place.value.filter.label === label ? 'page' : undefined}
+              data-testid="label-link"
+            >
+              <span class="session-name">{label}</span>
+              <span class="num dim">{countText(tasks)}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
 }

@@ -4,7 +4,7 @@
  */
 import { signal, useSignal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { uuidv7 } from 'uuidv7';
 import {
   fieldErrors,
@@ -46,7 +46,7 @@ export function SubmitDialog(): JSX.Element {
   const main = useRef<HTMLTextAreaElement>(null);
   draft.value ??= freshForm();
   const form = draft.value;
-  useEffect(() => main.current?.focus(), []);
+  useLayoutEffect(() => main.current?.focus(), []);
 
   const set = (change: Partial<SubmitForm>): void => {
     draft.value = { ...form, ...change };

@@ -3,26 +3,31 @@
  * not delivered is shown as pending, never as done.
  */
 import type { JSX } from 'preact';
+import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { ShownTask } from '@holdfast/shared';
-import { isEnded } from '@holdfast/shared/status';
+import type { ShownTask, TaskEvent } from '@holdfast/shared';
 import type { Certainty } from '../model/certainty.ts';
-import { cliText } from '../model/cli.ts';
 import { taskName } from '../model/filter.ts';
 import { placeToUrl, tabs, type Tab } from '../model/place.ts';
-import { outcomeText, pendingText, taskSentence } from '../model/sentence.ts';
-import { ageText, bytesText } from '../model/words.ts';
-import { cancel, isAsking, notify, reclaim, resolveLost, retry } from '../state/actions.ts';
+import { isStaleCode, staleOf } from '../model/stale.ts';
+import { pendingText, taskSentence } from '../model/sentence.ts';
+import { stopSteps } from '../model/stopping.ts';
+import { ageText, preciseTimeText } from '../model/words.ts';
 import { closeTask, place } from '../state/navigation.ts';
 import { agentOf, certaintyNow } from '../state/agents.ts';
-import { webNow } from '../state/clock.ts';
+import { linkNow, webNow } from '../state/clock.ts';
+import { isWide } from '../state/log-preferences.ts';
 import { loadTask, taskProblem, watchTask } from '../state/tasks.ts';
 import { readEvents, type EventRecord } from '../transport/api.ts';
 import { Icon, StatusIcon } from './icons.tsx';
-import { AttemptsTab, EventsTab, SpecTab } from './task-record.tsx';
+import { Evidence, ReclaimPanel, StaleBadge } from './task-evidence.tsx';
+import { Actions } from './task-actions.tsx';
+import { EventsTab } from './task-events.tsx';
+import { TaskFacts } from './task-facts.tsx';
+import { AttemptsTab, CommandTab, RawTab } from './task-record.tsx';
 import { TaskLog } from './task-log.tsx';
 import { TaskTimeline } from './task-timeline.tsx';
-import { StatusWord, elapsed } from './task-row.tsx';
+import { StatusWord, elapsed, weakest } from './task-row.tsx';
 import { useRecord, type Read } from './use-record.ts';
 
 export function TaskDetail({ id }: { id: string }): JSX.Element {
@@ -31,6 +36,10 @@ export function TaskDetail({ id }: { id: string }): JSX.Element {
     taskProblem.value = undefined;
     if (watchTask(id).peek() === undefined) void loadTask(id);
   }, [id]);
+  useEffect(() => {
+    document.documentElement.toggleAttribute('data-wide', isWide.value);
+    return () => document.documentElement.removeAttribute('data-wide');
+  }, [isWide.value]);
   if (task === undefined) return <Missing id={id} />;
   return <Task task={task} />;
 }
@@ -45,7 +54,7 @@ function Task({ task }: { task: ShownTask }): JSX.Element {
       data-testid="task-detail"
       data-task-id={task.id}
     >
-      <Head task={task} certainty={certainty} />
+      <Head task={task} certainty={certainty} events={events.value?.items} />
       <TaskTimeline task={task} certainty={certainty} record={events.value} />
       <Tabs task={task} events={events} />
     </section>
@@ -77,9 +86,19 @@ function Missing({ id }: { id: string }): JSX.Element {
   );
 }
 
-function Head({ task, certainty }: { task: ShownTask; certainty: Certainty }): JSX.Element {
+function Head({
+  task,
+  certainty,
+  events,
+}: {
+  task: ShownTask;
+  certainty: Certainty;
+  events: readonly TaskEvent[] | undefined;
+}): JSX.Element {
   const agent = agentOf(task);
   const now = webNow.value;
+  const stale = staleOf(task, certainty, now);
+  const isReclaimOpen = useSignal(false);
   const pending = pendingText(task, agent);
   return (
     <header class="detail-head">
@@ -103,16 +122,24 @@ function Head({ task, certainty }: { task: ShownTask; certainty: Certainty }): J
           data-status={task.status}
           data-knowledge={certainty.state}
         >
-          <StatusIcon status={task.status} certainty={certainty.state} />
+          <StatusIcon status={task.status} certainty={weakest(certainty, stale)} />
           <StatusWord task={task} certainty={certainty} />
         </span>
+        {stale !== undefined && <StaleBadge stale={stale} />}
         <span class="num dim">{elapsed(task, certainty, now)}</span>
-        <Actions task={task} />
+        <Actions task={task} isStale={stale !== undefined} isReclaimOpen={isReclaimOpen} />
       </div>
       <h1 class={task.title === undefined ? 'mono' : ''}>{taskName(task)}</h1>
       <p class="sentence" data-testid="sentence">
         {taskSentence({ task, agent, certainty, now })}
       </p>
+      {place.value.tab !== 'log' && task.lastLine !== undefined && (
+        <p class="last-line mono dim" data-testid="last-line" title="The last line of its output">
+          {task.lastLine}
+        </p>
+      )}
+      <Frozen />
+      <StopSteps task={task} certainty={certainty} />
       {pending !== undefined && (
         <p class="banner is-pending" data-testid="pending">
           {pending}
@@ -123,165 +150,70 @@ function Head({ task, certainty }: { task: ShownTask; certainty: Certainty }): J
           {task.refused.action} was refused {ageText(now - task.refused.at)} ago: {task.refused.message}
         </p>
       )}
-      {task.attention?.map((entry) => (
-        <p key={entry.code} class="banner is-attention">
-          {entry.message}{' '}
-          <span class="dim">
-            ({entry.code}, for {ageText(now - entry.sinceAt)})
-          </span>
-        </p>
-      ))}
-      <dl class="strip">
-        <Fact name="Session">
-          <a href={`/sessions/${encodeURIComponent(task.sessionId)}`}>{task.sessionId}</a>
-        </Fact>
-        <Fact name="Agent">{agent?.name ?? 'not chosen yet'}</Fact>
-        <Fact name="Attempt">{task.attempt === 0 ? 'none yet' : String(task.attempt)}</Fact>
-        {isEnded(task.status) && outcomeText(task.outcome) !== '' && (
-          <Fact name="Outcome">{outcomeText(task.outcome)}</Fact>
-        )}
-        <Fact name="Output">{bytesText(task.outputBytes)}</Fact>
-        {task.process !== undefined && (
-          <Fact name="Process">
-            pid {task.process.pid}, seen{' '}
-            {ageText(
-              now - Math.max(task.process.verifiedAt, certainty.state === 'live' ? certainty.asOf : 0),
-            )}{' '}
-            ago
-          </Fact>
-        )}
-        {task.retryOf !== undefined && (
-          <Fact name="Retry of">
-            <a href={`/tasks/${encodeURIComponent(task.retryOf)}`} class="mono">
-              …{task.retryOf.slice(-8)}
-            </a>
-          </Fact>
-        )}
-        {Object.entries(task.labels).map(([key, value]) => (
-          <Fact key={key} name={key}>
-            <a href={placeToUrl({ filter: { statuses: [], label: `${key}=${value}` }, tab: 'log' })}>
-              {value}
-            </a>
-          </Fact>
+      <ReclaimPanel task={task} certainty={certainty} events={events} isOpen={isReclaimOpen.value} />
+      {task.attention
+        ?.filter(({ code }) => stale === undefined || !isStaleCode(code))
+        .map((entry) => (
+          <p key={entry.code} class="banner is-attention">
+            {entry.message}{' '}
+            <span class="dim">
+              ({entry.code}, for {ageText(now - entry.sinceAt)})
+            </span>
+          </p>
         ))}
-      </dl>
+      <TaskFacts task={task} certainty={certainty} />
+      <Evidence task={task} certainty={certainty} isReclaimOpen={isReclaimOpen.value} />
     </header>
   );
 }
 
-function Fact({
-  name,
-  children,
-}: {
-  name: string;
-  children: JSX.Element | string | (string | number)[];
-}): JSX.Element {
+/** Said within the task too: on a phone, or scrolled, the bar on top may be out of sight. */
+function Frozen(): JSX.Element | null {
+  const link = linkNow.value;
+  if (link.state !== 'stale' && link.state !== 'blind') return null;
+  const heardAt = webNow.value - link.ageMs;
   return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
+    <p class="banner is-attention" data-testid="frozen">
+      The web service has not been heard for {ageText(link.ageMs)}: nothing here is newer than{' '}
+      {preciseTimeText(heardAt).slice(0, -4)}. It goes on by itself when it is heard again.
+    </p>
   );
 }
 
-function Actions({ task }: { task: ShownTask }): JSX.Element {
-  const isOver = isEnded(task.status);
-  const isStopping =
-    task.stopRequested?.cause === 'cancel' || task.pending?.some((intent) => intent.action === 'cancel');
-  const isClaimSilent = task.claim !== undefined && task.claim.leaseExpiresAt < webNow.value;
+const stepWords = {
+  done: { sign: '✓', word: 'done' },
+  now: { sign: '…', word: 'waiting for this' },
+  waiting: { sign: '○', word: 'not yet' },
+} as const;
+
+function StopSteps({ task, certainty }: { task: ShownTask; certainty: Certainty }): JSX.Element | null {
+  const steps = stopSteps(task, agentOf(task), certainty, webNow.value);
+  if (steps === undefined) return null;
   return (
-    <div class="actions">
-      {!isOver && (
-        <AskButton
-          testId="cancel"
-          name={isStopping === true ? 'Cancel asked' : 'Cancel'}
-          hint="Stop it (c)"
-          isAsking={isAsking('cancel', task.id)}
-          isDisabled={isStopping === true}
-          onClick={() => cancel(task.id)}
-          icon="stop"
-        />
-      )}
-      {isClaimSilent && !isOver && (
-        <AskButton
-          testId="reclaim"
-          name="Reclaim"
-          hint="Fence this attempt off and start a new one"
-          isAsking={isAsking('reclaim', task.id)}
-          isDisabled={false}
-          onClick={() => reclaim(task.id)}
-          icon="again"
-        />
-      )}
-      {task.status === 'unknown' && (
-        <AskButton
-          testId="resolve"
-          name="Give up as lost"
-          hint="Your verdict, kept on record; the agent’s word would still replace it"
-          isAsking={isAsking('resolve', task.id)}
-          isDisabled={false}
-          onClick={() => resolveLost(task.id)}
-          icon="close"
-        />
-      )}
-      {isOver && (
-        <AskButton
-          testId="retry"
-          name="Retry"
-          hint="Submit it again as a new task (r)"
-          isAsking={isAsking('retry', task.id)}
-          isDisabled={false}
-          onClick={() => void retry(task.id)}
-          icon="again"
-        />
-      )}
-      <button
-        type="button"
-        class="icon-button wide-only"
-        title="Copy as CLI"
-        aria-label="Copy as a command line"
-        onClick={() => copyCli(task)}
-      >
-        <Icon name="copy" />
-      </button>
-    </div>
+    <ol class="steps" aria-label="Stopping" data-testid="stop-steps">
+      {steps.map(({ name, state, text }) => (
+        <li key={name} class={`is-${state}`} data-step={name} data-state={state}>
+          <span aria-hidden="true">{stepWords[state].sign}</span> {text}
+          <span class="sr"> ({stepWords[state].word})</span>
+        </li>
+      ))}
+    </ol>
   );
 }
 
-interface AskButtonProps {
-  testId: string;
-  name: string;
-  hint: string;
-  isAsking: boolean;
-  isDisabled: boolean;
-  icon: 'stop' | 'again' | 'close';
-  onClick: () => void;
-}
+const tabNames: Record<Tab, string> = {
+  log: 'Log',
+  events: 'Events',
+  attempts: 'Attempts',
+  command: 'Command',
+  raw: 'Raw',
+};
 
-function AskButton({ testId, name, hint, isAsking, isDisabled, icon, onClick }: AskButtonProps): JSX.Element {
-  return (
-    <button
-      type="button"
-      data-testid={testId}
-      title={hint}
-      disabled={isAsking || isDisabled}
-      onClick={onClick}
-    >
-      <Icon name={icon} size={14} />
-      <span>{isAsking ? 'Requesting …' : name}</span>
-    </button>
-  );
+/** The attempt whose log is looked at is kept for the way back; marked lines are not. */
+function tabUrl(tab: Tab): string {
+  const { mark: _, ...rest } = place.value;
+  return placeToUrl({ ...rest, tab });
 }
-
-export function copyCli(task: ShownTask): void {
-  const text = cliText(task, agentOf(task)?.name);
-  navigator.clipboard.writeText(text).then(
-    () => notify('Copied as a command line.'),
-    () => notify('The browser did not allow copying; the command is under Spec.', 'problem'),
-  );
-}
-
-const tabNames: Record<Tab, string> = { log: 'Log', events: 'Events', attempts: 'Attempts', spec: 'Spec' };
 
 function Tabs({ task, events }: { task: ShownTask; events: Read<EventRecord> }): JSX.Element {
   const current = place.value.tab;
@@ -291,7 +223,7 @@ function Tabs({ task, events }: { task: ShownTask; events: Read<EventRecord> }):
         {tabs.map((tab) => (
           <a
             key={tab}
-            href={placeToUrl({ ...place.value, tab })}
+            href={tabUrl(tab)}
             aria-current={tab === current ? 'page' : undefined}
             data-testid={`tab-${tab}`}
           >
@@ -301,9 +233,10 @@ function Tabs({ task, events }: { task: ShownTask; events: Read<EventRecord> }):
       </nav>
       <div class="tab-body">
         {current === 'log' && <TaskLog key={task.id} task={task} />}
-        {current === 'events' && <EventsTab events={events} />}
-        {current === 'attempts' && <AttemptsTab task={task} />}
-        {current === 'spec' && <SpecTab task={task} cli={cliText(task, agentOf(task)?.name)} />}
+        {current === 'events' && <EventsTab task={task} events={events} />}
+        {current === 'attempts' && <AttemptsTab task={task} record={events.value} />}
+        {current === 'command' && <CommandTab task={task} />}
+        {current === 'raw' && <RawTab task={task} />}
       </div>
     </>
   );

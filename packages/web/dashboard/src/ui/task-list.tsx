@@ -3,16 +3,21 @@
  * the list is scrolled; an empty list says what to do next.
  */
 import type { JSX } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { isEmptyFilter } from '../model/filter.ts';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { isEmptyFilter, isSameFilter, needsYouView, noFilter, views, type Filter } from '../model/filter.ts';
+import { placeToUrl } from '../model/place.ts';
+import { troubleOf } from '../model/agent-trouble.ts';
 import { countText, plural } from '../model/words.ts';
 import { openDialog } from '../state/dialogs.ts';
-import { go, place } from '../state/navigation.ts';
-import { selected } from '../state/selection.ts';
+import { agentUrl, go, place } from '../state/navigation.ts';
+import { clearMarks, isChoosing, marked, markedCount, selected } from '../state/selection.ts';
 import { agents } from '../state/agents.ts';
 import { hasState, reread } from '../state/store.ts';
+import { needyAgents } from '../state/views.ts';
 import { holdList, list, listProblem, loading, readMore, releaseList, settleList } from '../state/tasks.ts';
 import { Icon } from './icons.tsx';
+import { SelectionBar } from './selection-bar.tsx';
+import { SessionHead } from './session-head.tsx';
 import { TaskRow } from './task-row.tsx';
 import { useVirtual } from './use-virtual.ts';
 
@@ -27,11 +32,14 @@ export function TaskListPane(): JSX.Element {
   const [isCard, setCard] = useState(false);
   const { order, waiting, hasMore } = list.value;
   const heightPx = isCard ? CARD_PX : ROW_PX;
+  // Another function would have every row measured anew, with each frame.
+  const keyOf = useCallback((index: number) => order[index] ?? index, [order]);
+  const heightOf = useCallback(() => heightPx, [heightPx]);
   const virtual = useVirtual({
     count: order.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => heightPx,
-    getItemKey: (index) => order[index] ?? index,
+    estimateSize: heightOf,
+    getItemKey: keyOf,
     overscan: 8,
   });
 
@@ -63,9 +71,34 @@ export function TaskListPane(): JSX.Element {
     if (index >= 0) virtual.scrollToIndex(index, { align: 'auto' });
   }, [chosen, virtual]);
 
+  // What is marked was in sight: another list marks nothing.
+  const shownFilter = useRef<Filter>(place.value.filter);
+  useEffect(() => {
+    if (isSameFilter(shownFilter.current, place.value.filter)) return;
+    shownFilter.current = place.value.filter;
+    clearMarks();
+    scroller.current?.scrollTo({ top: 0 });
+  }, [place.value.filter]);
+
+  const isMarking = isChoosing.value || markedCount.value > 0;
+  const classes = `list-pane${isCard ? ' is-cards' : ''}${isMarking ? ' is-marking' : ''}`;
   return (
-    <section class={`list-pane${isCard ? ' is-cards' : ''}`} aria-label="Tasks">
-      <ListHead />
+    <section
+      class={classes}
+      aria-label="Tasks"
+      onPointerEnter={(event) => {
+        if (event.pointerType !== 'mouse') return;
+        isHovered.current = true;
+        settleHold();
+      }}
+      onPointerLeave={() => {
+        isHovered.current = false;
+        settleHold();
+      }}
+    >
+      <ListHead isCard={isCard} />
+      <SelectionBar />
+      {isSameFilter(place.value.filter, needsYouView.filter) && <NeedyAgents />}
       {!isCard && order.length > 0 && <ColumnHeads />}
       {waiting > 0 && (
         <button
@@ -84,21 +117,20 @@ export function TaskListPane(): JSX.Element {
         class="scroller"
         ref={scroller}
         tabIndex={0}
-        role="table"
-        aria-label="Tasks, newest first"
-        aria-rowcount={hasMore ? -1 : order.length}
+        {...(order.length === 0
+          ? {}
+          : {
+              role: 'table',
+              'aria-label': `Tasks, ${place.value.filter.order ?? 'newest'} first`,
+              'aria-rowcount': hasMore ? -1 : order.length,
+            })}
         onScroll={settleHold}
-        onPointerEnter={(event) => {
-          if (event.pointerType !== 'mouse') return;
-          isHovered.current = true;
-          settleHold();
-        }}
-        onPointerLeave={() => {
-          isHovered.current = false;
-          settleHold();
-        }}
       >
-        <div class="runway" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
+        <div
+          class="runway"
+          role={order.length === 0 ? 'presentation' : 'rowgroup'}
+          style={{ height: `${virtual.getTotalSize()}px` }}
+        >
           {items.map((item) => {
             const id = order[item.index];
             if (id === undefined) return null;
@@ -111,6 +143,7 @@ export function TaskListPane(): JSX.Element {
                 height={heightPx}
                 isSelected={id === chosen}
                 isOpen={id === place.value.taskId}
+                isMarked={marked.value.has(id)}
               />
             );
           })}
@@ -121,12 +154,16 @@ export function TaskListPane(): JSX.Element {
   );
 }
 
-function ListHead(): JSX.Element {
+function ListHead({ isCard }: { isCard: boolean }): JSX.Element {
   const { order, total, hasMore } = list.value;
   const { filter } = place.value;
   return (
     <div class="list-head">
-      <h1>{filter.sessionId ?? 'Tasks'}</h1>
+      {filter.sessionId === undefined ? (
+        <h1>{viewName(filter)}</h1>
+      ) : (
+        <SessionHead key={filter.sessionId} id={filter.sessionId} />
+      )}
       <span class="dim num">
         {loading.value === 'first'
           ? 'reading …'
@@ -135,10 +172,35 @@ function ListHead(): JSX.Element {
             : plural(total, 'task')}
       </span>
       {!isEmptyFilter(filter) && (
-        <a class="clear" href="/" data-testid="clear-filter">
+        <a class="clear" href={placeToUrl({ filter: noFilter, tab: 'log' })} data-testid="clear-filter">
           Clear filter
         </a>
       )}
+      <span class="list-tools">
+        {isCard && (
+          <button
+            type="button"
+            class="small"
+            aria-pressed={isChoosing.value}
+            onClick={() => {
+              if (isChoosing.value) clearMarks();
+              else isChoosing.value = true;
+            }}
+            data-testid="choose"
+          >
+            Select
+          </button>
+        )}
+        <button
+          type="button"
+          class="small"
+          onClick={() => go({ ...place.peek(), filter: reversed(filter) })}
+          title="Turn the order round"
+          data-testid="order"
+        >
+          {filter.order === 'oldest' ? 'Oldest first' : 'Newest first'}
+        </button>
+      </span>
       {listProblem.value !== undefined && order.length > 0 && (
         <span class="problem-text">
           {listProblem.value.detail}{' '}
@@ -151,10 +213,38 @@ function ListHead(): JSX.Element {
   );
 }
 
+function viewName(filter: Filter): string {
+  const { order: _order, ...restricting } = filter;
+  const view = views.find((one) => isSameFilter(one.filter, restricting));
+  return view === undefined || view.id === 'all' ? 'Tasks' : view.name;
+}
+
+function reversed({ order, ...filter }: Filter): Filter {
+  return order === undefined ? { ...filter, order: 'oldest' } : filter;
+}
+
+/** The view says what it holds, and which agents wait for a person. */
+function NeedyAgents(): JSX.Element {
+  return (
+    <div class="needy" data-testid="needy">
+      <p class="hint">{needsYouView.help}</p>
+      {needyAgents.value.map((agent) => (
+        <p key={agent.id} class="banner is-attention">
+          <a href={agentUrl(agent.id)} data-testid="needy-agent">
+            {agent.name}
+          </a>
+          : {troubleOf(agent)?.text}
+        </p>
+      ))}
+    </div>
+  );
+}
+
 /** For the eye; each cell says in its own words what it is. */
 function ColumnHeads(): JSX.Element {
   return (
     <div class="column-heads" aria-hidden="true">
+      <span />
       <span>Status</span>
       <span>Task</span>
       <span>Session</span>
@@ -179,6 +269,16 @@ function EmptyList(): JSX.Element | null {
     );
   }
   if (loading.value === 'first') return <p class="empty dim">Reading …</p>;
+  if (isSameFilter(place.value.filter, needsYouView.filter)) {
+    return (
+      <Empty title="No task needs you">
+        <p>What comes to need you appears here by itself, in the title of this page and on its icon.</p>
+        <a class="clear" href="/">
+          All tasks
+        </a>
+      </Empty>
+    );
+  }
   if (!isEmptyFilter(place.value.filter)) {
     return (
       <Empty title="Nothing matches">

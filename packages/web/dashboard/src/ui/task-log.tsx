@@ -1,33 +1,29 @@
 /**
- * The log of one attempt. Guarantees: a bounded number of elements; follows the end until a person scrolls away;
- * says at its end whether the output is complete or the stream only stopped.
+ * The log of one attempt: which attempt, the bar above the output, and the output. Guarantees: attempt and marked lines
+ * are in the address; what is not loaded is said with its size, at the end where it is missing.
  */
-import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
-import type { Segment } from '../model/ansi.ts';
-import type { LogLine } from '../model/log-lines.ts';
-import { outcomeText, statusHelp } from '../model/sentence.ts';
-import { bytesText, countText } from '../model/words.ts';
-import { LogFollower, type LogView } from '../state/log-follower.ts';
+import { plainOf } from '../model/ansi.ts';
+import type { LogMark } from '../model/log-mark.ts';
+import { placeToUrl } from '../model/place.ts';
+import { isUnderWay } from '../model/stale.ts';
+import { ageText, bytesText, plural, timeText } from '../model/words.ts';
 import { certaintyNow } from '../state/agents.ts';
-import { linkNow } from '../state/clock.ts';
+import { webNow } from '../state/clock.ts';
+import { copyText } from '../state/copy.ts';
+import { LogFollower, type LogView } from '../state/log-follower.ts';
+import { LogSearch } from '../state/log-search.ts';
+import { LogSight } from '../state/log-sight.ts';
+import { go, place } from '../state/navigation.ts';
+import { isWrapping, toggleWrapping } from '../state/log-preferences.ts';
 import { outputUrl } from '../transport/api.ts';
-import { Icon } from './icons.tsx';
-import { useVirtual } from './use-virtual.ts';
-
-const LINE_PX = 18;
-/** How near to the end counts as being there. */
-const END_PX = 24;
-/** A scroll this soon after a touch of wheel, key or pointer is a person's. */
-const TOUCH_MS = 1000;
+import { LogBody } from './log-body.tsx';
+import { LogSearchBar } from './log-search-bar.tsx';
 
 export function TaskLog({ task }: { task: ShownTask }): JSX.Element {
-  /** An older attempt that was chosen; else the newest one, whichever that is. */
-  const [older, setOlder] = useState<number>();
-  const attempt = older ?? task.attempt;
   if (task.attempt === 0) {
     return (
       <div class="empty" data-testid="task-log">
@@ -35,14 +31,10 @@ export function TaskLog({ task }: { task: ShownTask }): JSX.Element {
       </div>
     );
   }
-  return (
-    <AttemptLog
-      key={attempt}
-      task={task}
-      attempt={attempt}
-      onAttempt={(chosen) => setOlder(chosen === task.attempt ? undefined : chosen)}
-    />
-  );
+  const { logAttempt } = place.value;
+  // An attempt that does not exist, in a hand-written address, is the newest one.
+  const attempt = logAttempt !== undefined && logAttempt < task.attempt ? logAttempt : task.attempt;
+  return <AttemptLog key={attempt} task={task} attempt={attempt} />;
 }
 
 function nothingText(task: ShownTask): string {
@@ -52,242 +44,150 @@ function nothingText(task: ShownTask): string {
     : 'It had not started when it was last heard of: no output is known.';
 }
 
-function sizeText({ readBytes, totalBytes }: LogView): string {
-  return readBytes < totalBytes
-    ? `${bytesText(readBytes)} of ${bytesText(totalBytes)}`
-    : bytesText(readBytes);
-}
-
 interface AttemptLogProps {
   task: ShownTask;
   attempt: number;
-  onAttempt: (attempt: number) => void;
 }
 
-function AttemptLog({ task, attempt, onAttempt }: AttemptLogProps): JSX.Element {
-  const [from, setFrom] = useState<'tail' | 'start'>('tail');
-  const [follower, setFollower] = useState<LogFollower>();
+/** What one look at a log needs: who reads it and who searches it. */
+interface Reader {
+  follower: LogFollower;
+  search: LogSearch;
+  sight: LogSight;
+}
+
+function AttemptLog({ task, attempt }: AttemptLogProps): JSX.Element {
+  const [reader, setReader] = useState<Reader>();
   useEffect(() => {
-    const made = new LogFollower(task, attempt, from);
-    setFollower(made);
-    return () => made.close();
+    const follower = new LogFollower({ task, attempt });
+    setReader({ follower, search: new LogSearch(follower), sight: new LogSight() });
+    return () => follower.close();
     // A new row is taken by `update`, not by a new follower.
-  }, [task.id, attempt, from]);
-  useEffect(() => follower?.update(task), [follower, task]);
-  const view = follower?.view.value;
+  }, [task.id, attempt]);
+  useEffect(() => reader?.follower.update(task), [reader, task]);
+  const wraps = isWrapping.value;
   return (
-    <div class="log" data-testid="task-log">
+    <div class={`log${wraps ? '' : ' no-wrap'}`} data-testid="task-log">
       <div class="log-bar">
-        {task.attempt > 1 && (
-          <label>
-            Attempt{' '}
-            <select value={attempt} onChange={(event) => onAttempt(Number(event.currentTarget.value))}>
-              {Array.from({ length: task.attempt }, (_, index) => (
-                <option key={index} value={index + 1}>
-                  {index + 1}
-                </option>
-              ))}
-            </select>
-          </label>
-        )}
-        {view !== undefined && <span class="dim num">{sizeText(view)}</span>}
-        {view !== undefined && view.skippedBytes > 0 && (
-          <button type="button" class="small" onClick={() => setFrom('start')}>
-            First {bytesText(view.skippedBytes)} left out: read from the start
-          </button>
-        )}
-        <a class="push" href={outputUrl(task.id, attempt)} target="_blank" rel="noreferrer">
-          Raw
-        </a>
-      </div>
-      {view !== undefined && <LogBody view={view} task={task} attempt={attempt} />}
-    </div>
-  );
-}
-
-function LogBody({ view, task, attempt }: { view: LogView; task: ShownTask; attempt: number }): JSX.Element {
-  const scroller = useRef<HTMLDivElement>(null);
-  const isFollowing = useSignal(true);
-  const columns = useSignal(120);
-  const { lines } = view;
-  const first = lines[0]?.number ?? 1;
-  const virtual = useVirtual({
-    count: lines.length,
-    getScrollElement: () => scroller.current,
-    // Monospace, broken at any character: the number of rows is the length over the columns.
-    estimateSize: (index) => LINE_PX * Math.max(1, Math.ceil((lines[index]?.length ?? 0) / columns.value)),
-    getItemKey: (index) => first + index,
-    overscan: 20,
-  });
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (element === null) return undefined;
-    const observer = new ResizeObserver(() => {
-      const probe = element.querySelector('.log-probe');
-      const charPx = (probe?.getBoundingClientRect().width ?? 72) / 10;
-      const gutterPx = 64;
-      const fit = Math.max(20, Math.floor((element.clientWidth - gutterPx) / charPx));
-      if (fit !== columns.peek()) {
-        columns.value = fit;
-        virtual.measure();
-      }
-      if (isFollowing.peek()) element.scrollTop = element.scrollHeight;
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [columns, isFollowing, virtual]);
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (element !== null && isFollowing.value) element.scrollTop = element.scrollHeight;
-  }, [view.revision, isFollowing.value, virtual.getTotalSize()]);
-
-  // Only a person ends the following: the list also scrolls by itself when lines are measured or appended.
-  const touchedAt = useRef(0);
-  const onTouch = (): void => {
-    touchedAt.current = performance.now();
-  };
-  const onScroll = (): void => {
-    const element = scroller.current;
-    if (element === null) return;
-    const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < END_PX;
-    if (isAtEnd) isFollowing.value = true;
-    else if (performance.now() - touchedAt.current < TOUCH_MS) isFollowing.value = false;
-  };
-
-  return (
-    <>
-      {/* role=log without announcements: a screen reader would be flooded; the end of the output is announced. */}
-      <div
-        class="log-scroller mono"
-        ref={scroller}
-        onScroll={onScroll}
-        onWheel={onTouch}
-        onTouchMove={onTouch}
-        onKeyDown={onTouch}
-        onPointerDown={onTouch}
-        tabIndex={0}
-        role="log"
-        aria-live="off"
-        aria-label="Output"
-      >
-        <span class="log-probe" aria-hidden="true">
-          0000000000
+        {task.attempt > 1 && <AttemptSwitch task={task} attempt={attempt} />}
+        {reader !== undefined && <LogSearchBar {...reader} />}
+        <span class="log-facts dim num">
+          {reader !== undefined && reader.follower.view.value.state !== 'loading' && (
+            <span data-testid="log-size">{sizeText(reader.follower.view.value)}</span>
+          )}
+          <LastOutput task={task} attempt={attempt} />
         </span>
-        {view.skippedLines > 0 && <p class="log-note">{countText(view.skippedLines)} lines skipped</p>}
-        <div class="runway" style={{ height: `${virtual.getTotalSize()}px` }}>
-          {virtual.getVirtualItems().map((item) => (
-            <Line
-              key={item.key}
-              line={lines[item.index]!}
-              index={item.index}
-              top={item.start}
-              measure={virtual.measureElement}
-            />
-          ))}
-        </div>
-        <LogEnd view={view} task={task} attempt={attempt} />
+        <span class="log-tools">
+          <button
+            type="button"
+            class="small"
+            aria-pressed={wraps}
+            data-testid="log-wrap"
+            title="Break long lines"
+            onClick={toggleWrapping}
+          >
+            Wrap
+          </button>
+          <button
+            type="button"
+            class="small"
+            data-testid="log-link"
+            title="Copy a link to the marked lines, else to the first line in sight"
+            onClick={() => reader !== undefined && copyLink(reader)}
+          >
+            Link
+          </button>
+          <button
+            type="button"
+            class="small"
+            data-testid="log-copy"
+            title="Copy the marked lines, else all that is loaded"
+            onClick={() => reader !== undefined && copyLines(reader.follower.view.peek())}
+          >
+            Copy
+          </button>
+          <a
+            class="tool"
+            href={outputUrl(task.id, attempt)}
+            download={`${task.id}-${attempt}.log`}
+            data-testid="log-download"
+            title="The whole log, byte for byte"
+          >
+            Download
+          </a>
+        </span>
       </div>
-      {!isFollowing.value && (
-        <button
-          type="button"
-          class="follow"
-          onClick={() => {
-            isFollowing.value = true;
-          }}
-        >
-          <Icon name="down" size={13} /> {view.state === 'ended' ? 'To the end' : 'Follow'}
-        </button>
-      )}
-    </>
-  );
-}
-
-interface LineProps {
-  line: LogLine;
-  index: number;
-  top: number;
-  measure: (element: HTMLElement | null) => void;
-}
-
-function Line({ line, index, top, measure }: LineProps): JSX.Element {
-  return (
-    <div class="line" ref={measure} data-index={index} style={{ transform: `translateY(${top}px)` }}>
-      <span class="line-number" data-number={line.number} aria-hidden="true" />
-      <span class="line-text">
-        {line.segments.map((segment, at) => (
-          <Piece key={at} segment={segment} />
-        ))}
-      </span>
+      {reader !== undefined && <LogBody {...reader} task={task} attempt={attempt} />}
     </div>
   );
 }
 
-function Piece({ segment }: { segment: Segment }): JSX.Element {
-  const { text, href, classes, colour, background, isBold, isFaint, isItalic, isUnderlined } = segment;
-  if (href !== undefined) {
-    return (
-      <a href={href} target="_blank" rel="noreferrer noopener">
-        {text}
-      </a>
-    );
-  }
-  const names = [
-    classes,
-    isBold && 'bold',
-    isFaint && 'faint',
-    isItalic && 'italic',
-    isUnderlined && 'underline',
-    colour !== undefined && 'given-fg',
-    background !== undefined && 'given-bg',
-  ].filter(Boolean);
-  if (names.length === 0) return <>{text}</>;
+function AttemptSwitch({ task, attempt }: AttemptLogProps): JSX.Element {
+  const choose = (chosen: number): void => {
+    const { mark: _, logAttempt: _newest, ...rest } = place.peek();
+    go(chosen === task.attempt ? rest : { ...rest, logAttempt: chosen });
+  };
   return (
-    <span class={names.join(' ')} style={{ '--given-fg': colour ?? '', '--given-bg': background ?? '' }}>
-      {text}
+    <label>
+      Attempt{' '}
+      <select
+        value={attempt}
+        data-testid="log-attempt"
+        onChange={(event) => choose(Number(event.currentTarget.value))}
+      >
+        {Array.from({ length: task.attempt }, (_, index) => (
+          <option key={index} value={index + 1}>
+            {index + 1}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** The age of an attempt under way grows only while somebody vouches for it. */
+function LastOutput({ task, attempt }: AttemptLogProps): JSX.Element | null {
+  if (attempt !== task.attempt || task.lastOutputAt === undefined) return null;
+  const now = webNow.value;
+  const isGrowing = isUnderWay(task) && certaintyNow(task).state === 'live';
+  return (
+    <span data-testid="log-last" title={new Date(task.lastOutputAt).toISOString()}>
+      last output{' '}
+      {isGrowing ? `${ageText(now - task.lastOutputAt)} ago` : `at ${timeText(task.lastOutputAt, now)}`}
     </span>
   );
 }
 
-/** The last line says how complete the log is. */
-function LogEnd({ view, task, attempt }: { view: LogView; task: ShownTask; attempt: number }): JSX.Element {
-  switch (view.state) {
-    case 'loading':
-      return <p class="log-end dim">Reading …</p>;
-    case 'ended': {
-      const isNewest = attempt === task.attempt;
-      const how = !isNewest
-        ? `attempt ${attempt}`
-        : outcomeText(task.outcome) ||
-          (isEnded(task.status) ? statusHelp[task.status].word.toLowerCase() : '');
-      return (
-        <p class="log-end" data-testid="log-end" data-end="complete">
-          End of output{how === '' ? '' : ` · ${how}`}
-          {view.totalBytes === 0 ? ' · nothing was printed' : ''}
-        </p>
-      );
+function sizeText({ start, end, totalBytes }: LogView): string {
+  return end - start < totalBytes
+    ? `${bytesText(end - start)} of ${bytesText(totalBytes)}`
+    : bytesText(totalBytes);
+}
+
+function copyLink({ follower, sight }: Reader): void {
+  const { lines, firstNumber } = follower.view.peek();
+  const index = lines.findIndex((line) => line.at === sight.topAt);
+  const number = firstNumber === undefined ? undefined : firstNumber + Math.max(0, index);
+  const inSight: LogMark =
+    number === undefined
+      ? { kind: 'byte', offset: sight.topAt }
+      : { kind: 'lines', from: number, to: number };
+  const mark = place.peek().mark ?? inSight;
+  const what = mark.kind === 'lines' ? `line ${mark.from}` : `byte ${mark.offset}`;
+  copyText(`${location.origin}${placeToUrl({ ...place.peek(), mark })}`, `a link to ${what}`);
+}
+
+function copyLines({ lines, firstNumber, start, end, totalBytes }: LogView): void {
+  const { mark } = place.peek();
+  let chosen = lines;
+  let what = start === 0 && end >= totalBytes ? 'all of the log' : 'all that is loaded';
+  if (mark?.kind === 'lines' && firstNumber !== undefined && mark.from >= firstNumber) {
+    const marked = lines.slice(mark.from - firstNumber, mark.to - firstNumber + 1);
+    if (marked.length > 0) {
+      chosen = marked;
+      what = 'what is marked';
     }
-    case 'stopped':
-      return (
-        <p class="log-end is-stopped" data-testid="log-end" data-end="stopped">
-          Stream stopped, not ended. {view.problem?.detail ?? ''} It is tried again by itself.
-        </p>
-      );
-    case 'following':
-      // Silence is not the end: what is printed now, if anything, is not seen.
-      return certaintyNow(task).state === 'live' ? (
-        <p class="log-end dim" data-testid="log-end" data-end="following">
-          <span class="caret" aria-hidden="true" />
-          {view.totalBytes === 0 ? 'Nothing printed yet' : 'Following'}
-        </p>
-      ) : (
-        <p class="log-end is-stopped" data-testid="log-end" data-end="stopped">
-          Stream stopped, not ended: {linkNow.value.state === 'live' ? 'its agent' : 'the web service'} is not
-          heard.
-        </p>
-      );
-    default:
-      return view.state satisfies never;
   }
+  const text = chosen.map((line) => `${plainOf(line.text)}\n`).join('');
+  copyText(text, `${plural(chosen.length, 'line')}, ${what}`);
 }

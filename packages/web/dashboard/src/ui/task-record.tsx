@@ -1,158 +1,227 @@
-/** The record of a task: its events, its attempts, what was submitted. Read when they are looked at, and again when it moves. */
-import type { JSX } from 'preact';
-import type { Attempt, ShownTask, TaskEvent } from '@holdfast/shared';
+/** What a task is made of: its attempts, its command, its whole row. Read when it is looked at, and again when it moves. */
+import type { ComponentChildren, JSX } from 'preact';
+import type { ShownTask } from '@holdfast/shared';
+import { attemptRows, type AttemptRow } from '../model/attempts.ts';
+import { cliOf } from '../model/cli.ts';
+import { placeToUrl } from '../model/place.ts';
 import type { Problem } from '../model/problem.ts';
 import { outcomeText } from '../model/sentence.ts';
-import { bytesText, preciseTimeText, spanText, timeText } from '../model/words.ts';
+import { bytesText, clockText, preciseTimeText, spanText, timeText } from '../model/words.ts';
+import { agentOf, certaintyNow } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
+import { copyText } from '../state/copy.ts';
+import { place } from '../state/navigation.ts';
 import { readAttempts, type EventRecord } from '../transport/api.ts';
-import { useRecord, type Read } from './use-record.ts';
+import { useRecord } from './use-record.ts';
 
-function Trouble({ problem }: { problem: Problem | undefined }): JSX.Element | null {
+export function Trouble({ problem }: { problem: Problem | undefined }): JSX.Element | null {
   return problem === undefined ? null : <p class="banner is-problem">{problem.detail}</p>;
 }
 
-export function EventsTab({ events }: { events: Read<EventRecord> }): JSX.Element {
-  const { value, problem } = events;
-  const receivedAt = new Map(value?.received.map((entry) => [entry.seq, entry.receivedAt]));
-  return (
-    <div class="record">
-      <Trouble problem={problem} />
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Seq</th>
-            <th scope="col">Agent’s clock</th>
-            <th scope="col">Web received</th>
-            <th scope="col">Event</th>
-            <th scope="col">Status</th>
-            <th scope="col">Detail</th>
-          </tr>
-        </thead>
-        <tbody>
-          {value?.items.map((event) => (
-            <tr key={event.seq}>
-              <td class="num dim">{event.seq}</td>
-              <td class="num" title={new Date(event.at).toISOString()}>
-                {preciseTimeText(event.at)}
-              </td>
-              <td class="num dim">{timeOf(receivedAt.get(event.seq))}</td>
-              <td>{eventNames[event.kind] ?? event.kind}</td>
-              <td>{event.from === event.to ? <span class="dim">{event.to}</span> : event.to}</td>
-              <td class="dim">{eventDetail(event)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {value !== undefined && value.items.length === 0 && (
-        <p class="dim">No agent has said anything about it yet.</p>
-      )}
-    </div>
-  );
-}
-
-function timeOf(at: number | undefined): string {
-  return at === undefined ? '' : preciseTimeText(at);
-}
-
-/** An agent of a newer version may send a kind that is not named here: it is shown as it is. */
-const eventNames: Partial<Record<TaskEvent['kind'], string>> = {
-  submitted: 'Accepted',
-  claimed: 'Claimed',
-  started: 'Started',
-  adopted: 'Adopted',
-  requeued: 'Requeued',
-  stopRequested: 'Stop requested',
-  reported: 'Reported its id',
-  attention: 'Attention',
-  completed: 'Completed',
-  failed: 'Failed',
-  cancelled: 'Cancelled',
-};
-
-function eventDetail(event: TaskEvent): string {
-  switch (event.kind) {
-    case 'submitted':
-      return '';
-    case 'claimed':
-      return event.data?.claim === undefined
-        ? `attempt ${event.attempt}`
-        : `attempt ${event.attempt}, worker ${event.data.claim.worker}`;
-    case 'started':
-      return event.data?.process === undefined ? '' : `pid ${event.data.process.pid}`;
-    case 'adopted':
-      return `pid ${event.data.process.pid}, verified alive`;
-    case 'requeued':
-      return `${outcomeText(event.data.outcome)}${event.data.charged ? '' : ', not charged'}`;
-    case 'stopRequested':
-      return event.data.message ?? event.data.cause.replaceAll('_', ' ');
-    case 'reported':
-      return event.data.externalId;
-    case 'attention':
-      return 'cleared' in event.data ? `${event.data.code} cleared` : event.data.message;
-    case 'completed':
-    case 'failed':
-    case 'cancelled':
-      return outcomeText(event.data.outcome);
-    default:
-      return event satisfies never;
-  }
-}
-
-export function AttemptsTab({ task }: { task: ShownTask }): JSX.Element {
+export function AttemptsTab({
+  task,
+  record,
+}: {
+  task: ShownTask;
+  record: EventRecord | undefined;
+}): JSX.Element {
   const { value, problem } = useRecord(task, readAttempts);
-  const now = webNow.value;
+  const rows = attemptRows(record?.items ?? [], value?.items);
+  const name = agentOf(task)?.name ?? 'its agent';
   return (
-    <div class="record">
-      <Trouble problem={problem} />
+    <div class="record" data-testid="attempts" tabIndex={0} role="region" aria-label="Attempts">
+      {problem !== undefined && (
+        <p class="banner is-attention">
+          {name} cannot be asked now, so this is what its events say. {problem.detail}
+        </p>
+      )}
       <table>
         <thead>
           <tr>
             <th scope="col">Attempt</th>
+            <th scope="col">By</th>
             <th scope="col">Claimed</th>
+            <th scope="col">Started</th>
+            <th scope="col">Ended</th>
             <th scope="col">Ran</th>
-            <th scope="col">Pid</th>
-            <th scope="col">Output</th>
             <th scope="col">Outcome</th>
+            <th scope="col">Counts</th>
+            <th scope="col">Log</th>
           </tr>
         </thead>
         <tbody>
-          {value?.items.map((attempt) => (
-            <tr key={attempt.attempt}>
-              <td class="num">{attempt.attempt}</td>
-              <td class="num">{timeText(attempt.claimedAt, now)}</td>
-              <td class="num">{ranText(attempt)}</td>
-              <td class="num dim">{attempt.pid ?? ''}</td>
-              <td class="num dim">{bytesText(attempt.outputBytes)}</td>
-              <td>{outcomeText(attempt.outcome)}</td>
-            </tr>
+          {rows.map((row) => (
+            <AttemptLine key={row.attempt} task={task} row={row} />
           ))}
         </tbody>
       </table>
-      {value !== undefined && value.items.length === 0 && <p class="dim">It was not attempted yet.</p>}
+      {rows.length === 0 && record !== undefined && <p class="dim">It was not attempted yet.</p>}
     </div>
   );
 }
 
-function ranText(attempt: Attempt): string {
-  if (attempt.startedAt === undefined) return 'never started';
-  return attempt.endedAt === undefined ? 'not ended' : spanText(attempt.endedAt - attempt.startedAt);
+function AttemptLine({ task, row }: { task: ShownTask; row: AttemptRow }): JSX.Element {
+  const now = webNow.value;
+  const { mark: _, logAttempt: _older, ...here } = place.value;
+  const log = placeToUrl({
+    ...here,
+    tab: 'log',
+    ...(row.attempt === task.attempt ? {} : { logAttempt: row.attempt }),
+  });
+  const at = (time: number | undefined): JSX.Element | string =>
+    time === undefined ? '–' : <span title={preciseTimeText(time)}>{timeText(time, now)}</span>;
+  return (
+    <tr data-testid="attempt" data-attempt={row.attempt}>
+      <td class="num">{row.attempt}</td>
+      <td class="num">{row.worker ?? (row.pid === undefined ? '–' : `pid ${row.pid}`)}</td>
+      <td class="num dim">{at(row.claimedAt)}</td>
+      <td class="num">
+        {row.startedAt === undefined && row.endedAt !== undefined ? 'never' : at(row.startedAt)}
+      </td>
+      <td class="num">{at(row.endedAt)}</td>
+      <td class="num">{ranText(task, row, now)}</td>
+      <td>{outcomeText(row.outcome) || (row.endedAt === undefined ? 'goes on' : '')}</td>
+      <td class="dim">{chargeText(row)}</td>
+      <td class="num">
+        <a href={log} data-testid="attempt-log">
+          {row.outputBytes === undefined ? 'Log' : bytesText(row.outputBytes)}
+        </a>
+      </td>
+    </tr>
+  );
 }
 
-export function SpecTab({ task, cli }: { task: ShownTask; cli: string }): JSX.Element {
+/** A clock that nobody vouches for stands still. */
+function ranText(task: ShownTask, { startedAt, endedAt }: AttemptRow, now: number): string {
+  if (startedAt === undefined) return '';
+  if (endedAt !== undefined) return spanText(endedAt - startedAt);
+  const certainty = certaintyNow(task);
+  return certainty.state === 'live'
+    ? clockText(now - startedAt)
+    : `${clockText(Math.max(0, certainty.asOf - startedAt))}+`;
+}
+
+function chargeText({ isCharged, endedAt }: AttemptRow): string {
+  if (isCharged === undefined) return endedAt === undefined ? '' : 'its last';
+  return isCharged ? 'charged' : 'not charged';
+}
+
+export function CommandTab({ task }: { task: ShownTask }): JSX.Element {
+  const { spec } = task;
+  const cli = cliOf(task, agentOf(task)?.name);
   return (
-    <div class="record">
-      <h2>As a command line</h2>
-      <pre class="code">{cli}</pre>
-      {task.spec.env !== undefined && task.spec.env.length > 0 && (
-        <p class="dim">
-          Its environment also sets {task.spec.env.join(', ')}; the values never leave the agent.
-        </p>
+    <div class="record" data-testid="command" tabIndex={0} role="region" aria-label="Command">
+      <div class="record-bar">
+        <h2>As a command line</h2>
+        <CopyButton text={cli.line} what="the command line" testId="copy-cli" />
+      </div>
+      <pre class="code" data-testid="cli">
+        {cli.line}
+      </pre>
+      {cli.leftOut.length > 0 && (
+        <>
+          <p class="dim">What this line leaves out:</p>
+          <ul class="left-out" data-testid="cli-left-out">
+            {cli.leftOut.map((text) => (
+              <li key={text}>{text}</li>
+            ))}
+          </ul>
+        </>
       )}
-      <h2>Spec</h2>
-      <pre class="code">{JSON.stringify(task.spec, null, 2)}</pre>
-      <h2>The whole row</h2>
-      <pre class="code">{JSON.stringify(task, null, 2)}</pre>
+      {spec.command !== undefined && (
+        <>
+          <h2>Arguments, exactly</h2>
+          <ol class="argv mono" start={0} data-testid="argv">
+            {spec.command.map((word, index) => (
+              <li key={index}>
+                <code>{word === '' ? <span class="dim">(empty)</span> : word}</code>
+              </li>
+            ))}
+          </ol>
+        </>
+      )}
+      {spec.shell !== undefined && <Block name="Shell line, given to sh">{spec.shell}</Block>}
+      {spec.prompt !== undefined && (
+        <Block name={`Prompt for ${spec.runner ?? 'its runner'}`}>{spec.prompt}</Block>
+      )}
+      {spec.payload !== undefined && <Block name="Payload">{JSON.stringify(spec.payload, null, 2)}</Block>}
+      <dl class="facts">
+        {commandFacts(task).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
     </div>
+  );
+}
+
+function Block({ name, children }: { name: string; children: ComponentChildren }): JSX.Element {
+  return (
+    <>
+      <h2>{name}</h2>
+      <pre class="code">{children}</pre>
+    </>
+  );
+}
+
+function commandFacts(task: ShownTask): [name: string, value: string][] {
+  const { spec } = task;
+  const { workspace, retry } = spec;
+  const facts: [string, string | undefined][] = [
+    ['Directory', spec.cwd ?? 'the agent’s own choice'],
+    [
+      'Environment',
+      spec.env && spec.env.length > 0
+        ? `${spec.env.join(', ')} (the values never leave the agent)`
+        : undefined,
+    ],
+    [
+      'Workspace',
+      workspace === undefined
+        ? undefined
+        : 'dir' in workspace
+          ? workspace.dir
+          : `a worktree of ${workspace.worktree.repo} at ${workspace.worktree.ref}`,
+    ],
+    ['Queue', task.queue],
+    ['Priority', task.priority === 0 ? undefined : String(task.priority)],
+    ['Time limit', spec.timeoutMs === undefined ? undefined : spanText(spec.timeoutMs)],
+    ['Limit on silence', spec.idleTimeoutMs === undefined ? undefined : spanText(spec.idleTimeoutMs)],
+    [
+      'Retries',
+      retry === undefined
+        ? undefined
+        : `${retry.maxAttempts === undefined ? 'as its agent is set' : `at most ${retry.maxAttempts} attempts`}${retry.on === undefined ? '' : `, when ${retry.on.join(' or ')}`}`,
+    ],
+    ['One at a time with', spec.concurrencyKey],
+    ['Leftover processes', spec.keepLeftovers === true ? 'kept' : undefined],
+    ['Its runner’s own id', task.externalId],
+  ];
+  return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
+}
+
+export function RawTab({ task }: { task: ShownTask }): JSX.Element {
+  const json = JSON.stringify(task, null, 2);
+  return (
+    <div class="record" data-testid="raw" tabIndex={0} role="region" aria-label="Raw">
+      <div class="record-bar">
+        <h2>The row, as web shows it</h2>
+        <CopyButton text={json} what="the row as JSON" testId="copy-raw" />
+        <a href={`/api/tasks/${encodeURIComponent(task.id)}`} target="_blank" rel="noreferrer">
+          Raw JSON
+        </a>
+      </div>
+      <pre class="code">{json}</pre>
+    </div>
+  );
+}
+
+function CopyButton({ text, what, testId }: { text: string; what: string; testId: string }): JSX.Element {
+  return (
+    <button type="button" class="small" data-testid={testId} onClick={() => copyText(text, what)}>
+      Copy
+    </button>
   );
 }

@@ -4,13 +4,16 @@ import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { assertedStatus, type Certainty } from '../model/certainty.ts';
 import { taskName } from '../model/filter.ts';
+import { isStaleCode, staleOf, type Stale } from '../model/stale.ts';
 import { outcomeText, statusHelp, taskSentence } from '../model/sentence.ts';
 import { ageText, clockText, spanText } from '../model/words.ts';
 import { openTask, taskUrl } from '../state/navigation.ts';
 import { agentOf, certaintyNow } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
+import { markRange, selected, toggleMark } from '../state/selection.ts';
 import { isLeaving, watchTask } from '../state/tasks.ts';
 import { StatusIcon } from './icons.tsx';
+import { StaleBadge } from './stale-badge.tsx';
 
 interface TaskRowProps {
   id: string;
@@ -19,17 +22,28 @@ interface TaskRowProps {
   height: number;
   isSelected: boolean;
   isOpen: boolean;
+  isMarked: boolean;
 }
 
-export function TaskRow({ id, index, top, height, isSelected, isOpen }: TaskRowProps): JSX.Element | null {
+export function TaskRow({
+  id,
+  index,
+  top,
+  height,
+  isSelected,
+  isOpen,
+  isMarked,
+}: TaskRowProps): JSX.Element | null {
   const task = watchTask(id).value;
   if (task === undefined) return null;
   const certainty = certaintyNow(task);
   const agent = agentOf(task);
   const now = webNow.value;
+  const stale = staleOf(task, certainty, now);
   const labels = Object.entries(task.labels);
   const classes = ['row', `is-${task.status}`, `knows-${certainty.state}`];
   if (isSelected) classes.push('is-selected');
+  if (isMarked) classes.push('is-marked');
   if (isOpen) classes.push('is-open');
   if (isLeaving(id)) classes.push('is-leaving');
   return (
@@ -43,10 +57,25 @@ export function TaskRow({ id, index, top, height, isSelected, isOpen }: TaskRowP
       data-status={task.status}
       data-knowledge={certainty.state}
       onClick={(event) => {
-        if (event.target instanceof Element && event.target.closest('a') !== null) return;
+        if (event.target instanceof Element && event.target.closest('a, label') !== null) return;
         if (window.getSelection()?.isCollapsed !== false) openTask(id);
       }}
     >
+      <span class="cell c-mark" role="cell">
+        <label>
+          <input
+            type="checkbox"
+            checked={isMarked}
+            aria-label={`Mark ${taskName(task)}`}
+            onClick={(event) => {
+              selected.value = id;
+              if (event.shiftKey) markRange(id);
+              else toggleMark(id);
+            }}
+            data-testid="mark"
+          />
+        </label>
+      </span>
       <span
         class="cell c-status"
         role="cell"
@@ -54,7 +83,7 @@ export function TaskRow({ id, index, top, height, isSelected, isOpen }: TaskRowP
           event.currentTarget.title = taskSentence({ task, agent, certainty, now });
         }}
       >
-        <StatusIcon status={task.status} certainty={certainty.state} />
+        <StatusIcon status={task.status} certainty={weakest(certainty, stale)} />
         <StatusWord task={task} certainty={certainty} />
       </span>
       <span class="cell c-name" role="cell">
@@ -66,7 +95,12 @@ export function TaskRow({ id, index, top, height, isSelected, isOpen }: TaskRowP
             {key}={value}
           </span>
         ))}
-        <Marks task={task} />
+        <Marks task={task} stale={stale} />
+        {!isEnded(task.status) && task.lastLine !== undefined && (
+          <span class="last-said mono dim" title="The last line of its output">
+            {task.lastLine}
+          </span>
+        )}
       </span>
       <span class="cell c-session dim" role="cell" title={`Session ${task.sessionId}`}>
         <a href={`/sessions/${encodeURIComponent(task.sessionId)}`}>{task.sessionId}</a>
@@ -107,13 +141,20 @@ export function StatusWord({ task, certainty }: { task: ShownTask; certainty: Ce
   );
 }
 
-function Marks({ task }: { task: ShownTask }): JSX.Element | null {
+/** A stale task looks no more certain than a stale row, whoever vouches for what was said of it. */
+export function weakest(certainty: Certainty, stale: Stale | undefined): Certainty['state'] {
+  return certainty.state === 'live' && stale !== undefined ? 'stale' : certainty.state;
+}
+
+function Marks({ task, stale }: { task: ShownTask; stale: Stale | undefined }): JSX.Element | null {
   const pending = task.pending?.some((intent) => intent.action !== 'submit') === true;
-  if (!pending && task.attention === undefined) return null;
+  const others = task.attention?.filter(({ code }) => !isStaleCode(code)) ?? [];
+  if (!pending && stale === undefined && others.length === 0) return null;
   return (
     <>
       {pending && <span class="label is-pending">{task.pending?.at(-1)?.action} pending</span>}
-      {task.attention?.slice(0, 1).map((entry) => (
+      {stale !== undefined && <StaleBadge stale={stale} />}
+      {others.slice(0, 1).map((entry) => (
         <span key={entry.code} class="label is-attention" title={entry.message}>
           {entry.code.replaceAll('_', ' ')}
         </span>
@@ -133,8 +174,10 @@ export function elapsed(task: ShownTask, certainty: Certainty, now: number): str
   const from =
     task.startedAt ?? (asserted === 'queued' || asserted === 'submitted' ? task.createdAt : undefined);
   if (from === undefined) return '';
-  if (certainty.state === 'live') return clockText(now - from);
-  return `${clockText(Math.max(0, certainty.asOf - from))}+`;
+  const stale = staleOf(task, certainty, now);
+  if (certainty.state === 'live' && stale === undefined) return clockText(now - from);
+  const provenAt = Math.min(certainty.asOf, stale?.provenAt ?? certainty.asOf);
+  return `${clockText(Math.max(0, provenAt - from))}+`;
 }
 
 function outputAge(task: ShownTask, certainty: Certainty, now: number): string {

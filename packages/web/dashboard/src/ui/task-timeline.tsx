@@ -1,14 +1,24 @@
-/** The evidence timeline: what the task did and when nobody could see it. Lengths are to scale, with a least width. */
+/**
+ * The evidence timeline: what the task did, attempt by attempt, and when nobody could see it. Guarantees: each span can be
+ * reached and explained with the pointer, a finger and the arrow keys; what is not to scale says so.
+ */
 import type { JSX } from 'preact';
-import type { ShownTask } from '@holdfast/shared';
+import { type Signal, useSignal } from '@preact/signals';
+import type { ShownTask, TaskClaim } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import type { Certainty } from '../model/certainty.ts';
 import { statusHelp } from '../model/sentence.ts';
-import { spansOf, type Span } from '../model/timeline.ts';
-import { spanText, timeText } from '../model/words.ts';
+import { lanesOf, scaleOf, type Lane, type Scale, type Span } from '../model/timeline.ts';
+import { laneEndText, lanesSummary, spanExplanation, spanName } from '../model/timeline-words.ts';
+import { ageText, preciseTimeText, spanText, timeText } from '../model/words.ts';
+import { agentOf } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
+import { ownGaps } from '../state/own-gaps.ts';
 import { readDoubts, type EventRecord } from '../transport/api.ts';
 import { useRecord } from './use-record.ts';
+
+/** More attempts than this are folded, the newest in sight. */
+const LANES_SHOWN = 4;
 
 interface TaskTimelineProps {
   task: ShownTask;
@@ -18,39 +28,219 @@ interface TaskTimelineProps {
 
 export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JSX.Element | null {
   const doubts = useRecord(task, readDoubts);
+  const explained = useSignal<number | undefined>(undefined);
+  const stop = useSignal(0);
+  const isUnfolded = useSignal(false);
   const now = webNow.value;
   const receivedAt = new Map(record?.received.map((entry) => [entry.seq, entry.receivedAt]));
   const events = record?.items.map((event) => ({ ...event, receivedAt: receivedAt.get(event.seq) })) ?? [];
-  const spans = spansOf({ events, doubts: doubts.value?.items ?? [], certainty, now });
+  const all = lanesOf({ events, doubts: doubts.value?.items ?? [], ownGaps: ownGaps.value, certainty, now });
+  const hidden = isUnfolded.value ? 0 : Math.max(0, all.length - LANES_SHOWN);
+  const lanes = all.slice(hidden);
+  const spans = lanes.flatMap((lane) => lane.spans);
   const first = spans[0];
   const last = spans.at(-1);
   if (first === undefined || last === undefined) return null;
   const isOver = isEnded(task.status);
+  const claim = isOver ? undefined : task.claim;
+  const moments = spans.flatMap((span) => [span.fromAt, span.toAt]);
+  if (claim !== undefined) moments.push(claim.leaseExpiresAt);
+  const scale = scaleOf(
+    moments,
+    spans.filter((span) => span.phase === 'queued'),
+  );
+  const agentName = agentOf(task)?.name ?? 'its agent';
+  const chosen = Math.min(stop.value, spans.length - 1);
+  const told = explained.value === undefined ? undefined : spans[explained.value];
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const to = stepOf(event.key, chosen, spans.length);
+    if (to === undefined) return;
+    event.preventDefault();
+    // Else the list beside it would move too.
+    event.stopPropagation();
+    stop.value = to;
+    const figure = event.currentTarget;
+    if (figure instanceof HTMLElement) figure.querySelectorAll<HTMLElement>('.span')[to]?.focus();
+  };
+
+  let index = -1;
   return (
-    <figure class="timeline" aria-label={`Timeline: ${spans.map(spanLabel).join(', ')}`}>
-      <div class="spans" aria-hidden="true">
-        {spans.map((span) => (
-          <span
-            key={`${span.fromAt} ${span.phase}`}
-            class={`span span-${span.phase}${span.isDoubted ? ' is-doubted' : ''}`}
-            style={{ flexGrow: String(span.toAt - span.fromAt) }}
-            title={`${spanLabel(span)}, from ${timeText(span.fromAt, now)}`}
-          />
+    <figure
+      class={`timeline${all.length > 1 ? ' many-lanes' : ''}`}
+      aria-label={`Timeline of ${all.length === 1 ? 'its only attempt' : `${all.length} attempts`}: ${lanesSummary(all)}`}
+      data-testid="timeline"
+      onKeyDown={onKeyDown}
+      onPointerLeave={() => {
+        explained.value = undefined;
+      }}
+    >
+      {hidden > 0 && (
+        <button
+          type="button"
+          class="small"
+          onClick={() => {
+            isUnfolded.value = true;
+          }}
+        >
+          {hidden} earlier {hidden === 1 ? 'attempt' : 'attempts'}
+        </button>
+      )}
+      <div class="lanes">
+        {lanes.map((lane) => (
+          <div class="lane" key={lane.attempt}>
+            {all.length > 1 && <span class="lane-name num dim">{lane.attempt}</span>}
+            <div class="lane-track">
+              {lane.spans.map((span) => {
+                index += 1;
+                return (
+                  <SpanButton
+                    key={`${span.fromAt} ${span.phase}`}
+                    span={span}
+                    scale={scale}
+                    index={index}
+                    isStop={index === chosen}
+                    text={spanExplanation(span, agentName, now)}
+                    explained={explained}
+                    stop={stop}
+                  />
+                );
+              })}
+              {claim !== undefined && lane === lanes.at(-1) && <Lease claim={claim} scale={scale} />}
+              <LaneEnd lane={lane} scale={scale} task={task} />
+            </div>
+            {all.length > 1 && (
+              <span class="lane-end dim" title={laneEndText(lane)}>
+                {laneEndText(lane)}
+              </span>
+            )}
+          </div>
         ))}
-        <span class={`span-end is-${isOver ? task.status : 'open'}`} />
       </div>
-      <figcaption class="num dim" aria-hidden="true">
-        <span>{timeText(first.fromAt, now)}</span>
-        <span>
-          {isOver ? `${timeText(last.toAt, now)} · ${statusHelp[task.status].word.toLowerCase()}` : 'now'}
-        </span>
-      </figcaption>
+      <Axis from={first.fromAt} to={last.toAt} task={task} scale={scale} now={now} />
+      <p class="span-text" data-testid="timeline-text" aria-hidden="true">
+        {told === undefined ? lanesSummary(all) : spanExplanation(told, agentName, now)}
+        {told === undefined && claim !== undefined && (
+          <span class="dim">
+            {' '}
+            · lease of {claim.worker} until {preciseTimeText(claim.leaseExpiresAt).slice(0, -4)}
+          </span>
+        )}
+      </p>
     </figure>
   );
 }
 
-function spanLabel(span: Span): string {
-  const attempt = span.attempt > 1 ? ` (attempt ${span.attempt})` : '';
-  const doubt = span.isDoubted ? ', not seen' : '';
-  return `${span.phase}${attempt}${doubt} ${spanText(span.toAt - span.fromAt)}`;
+function stepOf(key: string, from: number, count: number): number | undefined {
+  switch (key) {
+    case 'ArrowRight':
+    case 'ArrowDown':
+      return Math.min(count - 1, from + 1);
+    case 'ArrowLeft':
+    case 'ArrowUp':
+      return Math.max(0, from - 1);
+    case 'Home':
+      return 0;
+    case 'End':
+      return count - 1;
+    default:
+      return undefined;
+  }
+}
+
+interface SpanButtonProps {
+  span: Span;
+  scale: Scale;
+  index: number;
+  isStop: boolean;
+  text: string;
+  explained: Signal<number | undefined>;
+  stop: Signal<number>;
+}
+
+function SpanButton({ span, scale, index, isStop, text, explained, stop }: SpanButtonProps): JSX.Element {
+  const explain = (): void => {
+    explained.value = index;
+  };
+  return (
+    <button
+      type="button"
+      class={`span span-${span.phase}${span.doubt === undefined ? '' : ` is-doubted by-${span.doubt.by}`}`}
+      style={place(scale, span.fromAt, span.toAt)}
+      aria-label={`${spanName(span)}. ${text}`}
+      data-phase={span.phase}
+      data-doubt={span.doubt?.by}
+      tabIndex={isStop ? 0 : -1}
+      onPointerEnter={explain}
+      onFocus={() => {
+        stop.value = index;
+        explain();
+      }}
+      onClick={explain}
+    />
+  );
+}
+
+function place(scale: Scale, fromAt: number, toAt: number): { left: string; width: string } {
+  const left = scale.position(fromAt);
+  return { left: `${left * 100}%`, width: `${(scale.position(toAt) - left) * 100}%` };
+}
+
+/** How far the claim’s worker has spoken for it: its last heartbeat, and until when that holds. */
+function Lease({ claim, scale }: { claim: TaskClaim; scale: Scale }): JSX.Element {
+  return (
+    <>
+      <span
+        class="lease"
+        style={place(scale, claim.lastHeartbeatAt, claim.leaseExpiresAt)}
+        aria-hidden="true"
+      />
+      <span
+        class="lease-beat"
+        style={{ left: `${scale.position(claim.lastHeartbeatAt) * 100}%` }}
+        title={`Last heartbeat of ${claim.worker} at ${preciseTimeText(claim.lastHeartbeatAt)}`}
+        aria-hidden="true"
+      />
+    </>
+  );
+}
+
+function LaneEnd({ lane, scale, task }: { lane: Lane; scale: Scale; task: ShownTask }): JSX.Element | null {
+  if (lane.end === undefined) return null;
+  const kind = lane.end.kind === 'requeued' ? 'requeued' : task.status;
+  return (
+    <span
+      class={`span-end is-${kind}`}
+      style={{ left: `${scale.position(lane.end.at) * 100}%` }}
+      title={laneEndText(lane)}
+      aria-hidden="true"
+    />
+  );
+}
+
+interface AxisProps {
+  from: number;
+  to: number;
+  task: ShownTask;
+  scale: Scale;
+  now: number;
+}
+
+function Axis({ from, to, task, scale, now }: AxisProps): JSX.Element {
+  const isOver = isEnded(task.status);
+  return (
+    <figcaption class="num dim" aria-hidden="true">
+      <span>{timeText(from, now)}</span>
+      {scale.cuts.map((cut) => (
+        <span key={cut.fromAt} title="So long beside the rest that it is drawn shorter than it was.">
+          // {spanText(cut.toAt - cut.fromAt)} of waiting, drawn shorter //
+        </span>
+      ))}
+      <span>
+        {isOver
+          ? `${timeText(task.endedAt ?? to, now)} · ${statusHelp[task.status].word.toLowerCase()}, ${ageText(now - (task.endedAt ?? to))} ago`
+          : 'now'}
+      </span>
+    </figcaption>
+  );
 }

@@ -13,6 +13,8 @@ import { leave } from '../state/actions.ts';
 import { agents } from '../state/agents.ts';
 import { link, linkNow, webNow } from '../state/clock.ts';
 import { isResyncing, retryNow } from '../state/store.ts';
+import { agentUrl } from '../state/navigation.ts';
+import { retryAgent } from '../state/pool.ts';
 import { nextTheme, theme } from '../state/preferences.ts';
 import { openDialog } from '../state/dialogs.ts';
 import { Icon } from './icons.tsx';
@@ -59,9 +61,19 @@ export function TruthBar(): JSX.Element {
         <button
           type="button"
           class="icon-button"
+          onClick={() => openDialog('palette')}
+          aria-label="Commands"
+          title="Commands (Ctrl K)"
+          data-testid="palette-open"
+        >
+          <Icon name="command" />
+        </button>
+        <button
+          type="button"
+          class="icon-button"
           onClick={nextTheme}
-          aria-label={`Theme: ${theme.value}`}
-          title={`Theme: ${theme.value}`}
+          aria-label={`Theme: ${themeWord()}`}
+          title={`Theme: ${themeWord()} (t)`}
         >
           <Icon name={theme.value === 'auto' ? 'auto' : theme.value === 'light' ? 'sun' : 'moon'} />
         </button>
@@ -95,6 +107,10 @@ export function TruthBar(): JSX.Element {
   );
 }
 
+function themeWord(): string {
+  return theme.value === 'auto' ? 'as the system' : theme.value;
+}
+
 function LinkMark({ state }: { state: string }): JSX.Element {
   return <span class={`mark mark-${state}`} aria-hidden="true" />;
 }
@@ -116,11 +132,12 @@ function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }):
   const word =
     agent.state === 'lost' && agent.reason === 'agent_degraded' ? 'degraded' : shortState[agent.state];
   const brake = agent.pool?.draining ? 'draining' : agent.pool?.paused ? 'paused' : '';
+  const [trouble] = agent.pool?.attention ?? [];
   return (
     <li>
       <a
         class={`chip agent-${agent.state}${isHeard ? '' : ' weak'}`}
-        href={`/?agent=${encodeURIComponent(agent.name)}`}
+        href={agentUrl(agent.id)}
         title={`${agent.name}: ${agentSentence(agent, now)}`}
         data-testid="agent-chip"
         data-agent-id={agent.id}
@@ -143,6 +160,11 @@ function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }):
           </span>
         )}
         {brake !== '' && <span class="chip-word">{brake}</span>}
+        {trouble !== undefined && (
+          <span class="chip-word" data-testid="agent-attention">
+            {trouble.code.replaceAll('_', ' ')}
+          </span>
+        )}
       </a>
     </li>
   );
@@ -177,7 +199,12 @@ function LinkDetails({ onClose }: { onClose: () => void }): JSX.Element {
         <dt>Position</dt>
         <dd class="mono">{cursor ?? 'none'}</dd>
         <dt>Reconnects</dt>
-        <dd>{reconnects}</dd>
+        <dd>
+          {reconnects}{' '}
+          <button type="button" class="small" onClick={retryNow}>
+            Connect anew
+          </button>
+        </dd>
         {lastError !== undefined && (
           <>
             <dt>Last error</dt>
@@ -199,7 +226,15 @@ function LinkDetails({ onClose }: { onClose: () => void }): JSX.Element {
       {worstAgentsFirst(agents.value).map((agent) => (
         <div key={agent.id} class="agent-details">
           <h3>
-            {agent.name} <span class="dim">{agent.url}</span>
+            <a href={agentUrl(agent.id)} onClick={onClose}>
+              {agent.name}
+            </a>{' '}
+            <span class="dim">{agent.url}</span>{' '}
+            {agent.state !== 'live' && (
+              <button type="button" class="small" onClick={() => void retryAgent(agent.id)}>
+                Retry now
+              </button>
+            )}
           </h3>
           <p>{agentSentence(agent, now)}</p>
           <p class="dim">

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { logEnd, type LogEndInput } from './log-end.ts';
+import { aTask } from './samples.ts';
+
+const readAt = new Date(2026, 10, 21, 14, 2, 11).getTime();
+const input = (change: Partial<LogEndInput> = {}): LogEndInput => ({
+  state: 'following',
+  readAt,
+  totalBytes: 10,
+  task: aTask({ lastOutputAt: readAt }),
+  attempt: 1,
+  agentName: 'build-2',
+  certainty: { state: 'live', asOf: readAt },
+  link: 'live',
+  now: readAt + 3000,
+  ...change,
+});
+const problem = (status: number, code: string) => ({ status, code, detail: 'Too much.', errors: [] });
+
+test('a log that goes on says when it last did', () => {
+  expect(logEnd(input())).toEqual({ kind: 'following', text: 'Following · last output 3 s ago' });
+  expect(logEnd(input({ totalBytes: 0 })).text).toBe('Nothing printed yet');
+});
+
+test('the end says how it ended and how much there is', () => {
+  const task = aTask({ status: 'completed', outcome: { reason: 'exit', exitCode: 0 } });
+  expect(logEnd(input({ state: 'ended', task, lineCount: 4312 }))).toEqual({
+    kind: 'complete',
+    text: 'End of output · exit 0 · 4,312 lines',
+  });
+  expect(logEnd(input({ state: 'ended', task, totalBytes: 0 })).text).toBe(
+    'End of output · exit 0 · nothing was printed · 10 B that were counted are missing',
+  );
+});
+
+test('an older attempt is not said to have ended as the newest did', () => {
+  const task = aTask({ attempt: 3, status: 'failed', outcome: { reason: 'exit', exitCode: 7 } });
+  expect(logEnd(input({ state: 'ended', task, attempt: 2 })).text).toBe(
+    'End of output · of attempt 2 · 10 B',
+  );
+});
+
+test('a stream that stopped is unlike an end: it says who is not heard, and until when it was read', () => {
+  const lost = { state: 'unknown', asOf: readAt, reason: 'agent_unreachable' } as const;
+  expect(logEnd(input({ certainty: lost }))).toEqual({
+    kind: 'stopped',
+    who: 'agent',
+    text: 'Stream stopped, not ended: build-2 is not heard; this is what was read until 14:02:11. It may have printed more since.',
+  });
+  expect(logEnd(input({ certainty: { ...lost, reason: 'web_unreachable' }, link: 'blind' }))).toMatchObject({
+    kind: 'stopped',
+    who: 'web',
+  });
+  expect(logEnd(input({ state: 'stopped', problem: problem(503, 'agent_unreachable') }))).toMatchObject({
+    who: 'agent',
+    text: 'build-2 cannot be reached: this is what was read until 14:02:11. It may have printed more since.',
+  });
+  expect(logEnd(input({ state: 'stopped', problem: problem(0, 'web_unreachable') })).who).toBe('web');
+  expect(logEnd(input({ state: 'stopped', problem: problem(429, 'slow_down') })).text).toMatch(
+    /^Stream stopped, not ended: Too much\./,
+  );
+});
+
+test('of a task that has ended nothing more is printed, but its log may not be had now', () => {
+  const task = aTask({ status: 'completed' });
+  expect(
+    logEnd(input({ state: 'stopped', readAt: undefined, task, problem: problem(503, 'agent_unreachable') }))
+      .text,
+  ).toBe(
+    'build-2 cannot be reached: nothing was read yet. The task has ended; the rest of its log is still at its agent.',
+  );
+});

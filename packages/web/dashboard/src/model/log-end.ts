@@ -1,0 +1,108 @@
+/**
+ * What the last line of a log says. Guarantees: pure; "end of output" only when the agent said that no byte will
+ * follow; who is not heard (the agent, or web) and until when this was read is said in words; silence is not an end.
+ */
+import type { ShownTask } from '@holdfast/shared';
+import { isEnded } from '@holdfast/shared/status';
+import type { Certainty } from './certainty.ts';
+import type { LinkState } from './link.ts';
+import type { Problem } from './problem.ts';
+import { outcomeText, statusHelp } from './sentence.ts';
+import { ageText, bytesText, plural, preciseTimeText } from './words.ts';
+
+export interface LogEnd {
+  kind: 'reading' | 'following' | 'complete' | 'stopped';
+  /** Who is not heard, when it is `stopped`. */
+  who?: 'agent' | 'web';
+  text: string;
+}
+
+export interface LogEndInput {
+  state: 'loading' | 'following' | 'ended' | 'stopped';
+  problem?: Problem | undefined;
+  /** When the agent last answered for the log (web's clock). */
+  readAt?: number | undefined;
+  totalBytes: number;
+  /** Known only when the log was counted from its beginning. */
+  lineCount?: number | undefined;
+  task: ShownTask;
+  attempt: number;
+  agentName: string;
+  certainty: Certainty;
+  link: LinkState['state'];
+  now: number;
+}
+
+export function logEnd(input: LogEndInput): LogEnd {
+  const { state, problem, task, totalBytes, certainty, link, agentName, now } = input;
+  const until =
+    input.readAt === undefined
+      ? 'nothing was read yet'
+      : `this is what was read until ${preciseTimeText(input.readAt).slice(0, -4)}`;
+  switch (state) {
+    case 'loading':
+      return { kind: 'reading', text: 'Reading …' };
+    case 'ended':
+      return { kind: 'complete', text: completeText(input) };
+    case 'stopped':
+      if (problem?.code === 'agent_unreachable') {
+        return {
+          kind: 'stopped',
+          who: 'agent',
+          text: `${agentName} cannot be reached: ${until}. ${more(task)}`,
+        };
+      }
+      if (problem === undefined || problem.status === 0) {
+        return {
+          kind: 'stopped',
+          who: 'web',
+          text: `The web service does not answer: ${until}. ${more(task)}`,
+        };
+      }
+      return {
+        kind: 'stopped',
+        text: `Stream stopped, not ended: ${problem.detail} It is tried again by itself; ${until}.`,
+      };
+    case 'following': {
+      if (certainty.state !== 'live') {
+        const isWeb = link !== 'live';
+        const name = isWeb ? 'the web service' : agentName;
+        return {
+          kind: 'stopped',
+          who: isWeb ? 'web' : 'agent',
+          text: `Stream stopped, not ended: ${name} is not heard; ${until}. ${more(task)}`,
+        };
+      }
+      if (totalBytes === 0) return { kind: 'following', text: 'Nothing printed yet' };
+      const age =
+        task.lastOutputAt === undefined ? '' : ` · last output ${ageText(now - task.lastOutputAt)} ago`;
+      return { kind: 'following', text: `Following${age}` };
+    }
+    default:
+      return state satisfies never;
+  }
+}
+
+function completeText({ task, attempt, totalBytes, lineCount }: LogEndInput): string {
+  const isNewest = attempt === task.attempt;
+  const how = isNewest
+    ? outcomeText(task.outcome) || (isEnded(task.status) ? statusHelp[task.status].word.toLowerCase() : '')
+    : `of attempt ${attempt}`;
+  const size =
+    totalBytes === 0
+      ? 'nothing was printed'
+      : lineCount === undefined
+        ? bytesText(totalBytes)
+        : plural(lineCount, 'line');
+  const lost = isNewest ? task.outputBytes - totalBytes : 0;
+  return ['End of output', how, size, lost > 0 ? `${bytesText(lost)} that were counted are missing` : '']
+    .filter((part) => part !== '')
+    .join(' · ');
+}
+
+/** What may be behind the last line that was read. */
+function more(task: ShownTask): string {
+  return isEnded(task.status)
+    ? 'The task has ended; the rest of its log is still at its agent.'
+    : 'It may have printed more since.';
+}

@@ -1,0 +1,97 @@
+/**
+ * The liveness proof in words. Guarantees: pure; it says what was seen, by whom and when, and nothing beyond that; a
+ * look that failed or was not possible is said to prove nothing.
+ */
+import type { AuditTask, Proof, ShownTask } from '@holdfast/shared';
+import { preciseTimeText } from './words.ts';
+
+/** What `GET /api/tasks/:id/proof` answers. `none`: the agent looked and found nothing; `over`: no attempt is under way. */
+export type TaskProof = Omit<AuditTask, 'proof'> & {
+  proof: Proof | { kind: 'none'; message: string } | { kind: 'over' };
+  agentId: string;
+  agentName: string;
+};
+
+export interface ProofText {
+  /** `proven`: somebody works on it. `open`: the look says nothing. `none`: nobody was found. */
+  tone: 'proven' | 'open' | 'none';
+  text: string;
+  facts: [name: string, value: string][];
+}
+
+export function proofText({ proof, agentName }: Pick<TaskProof, 'proof' | 'agentName'>): ProofText {
+  switch (proof.kind) {
+    case 'process':
+      return {
+        tone: 'proven',
+        text: 'Its process is alive, verified by its identity.',
+        facts: [
+          ['Pid', String(proof.pid)],
+          ['Started', preciseTimeText(proof.startedAt)],
+          ['Boot', proof.bootId],
+          ...(proof.others === 0
+            ? []
+            : ([
+                ['Besides', proof.others === 1 ? '1 further process' : `${proof.others} further processes`],
+              ] as [string, string][])),
+        ],
+      };
+    case 'lease':
+      return {
+        tone: 'proven',
+        text: 'A worker holds it under a lease that has not run out.',
+        facts: [
+          ['Worker', proof.worker],
+          ['Lease until', preciseTimeText(proof.leaseExpiresAt)],
+        ],
+      };
+    case 'dispatching':
+      return {
+        tone: 'proven',
+        text: `${agentName} is preparing or launching it.`,
+        facts: [['Since', preciseTimeText(proof.sinceAt)]],
+      };
+    case 'record':
+      return {
+        tone: 'proven',
+        text: `It has ended with exit ${proof.exitCode}; ${agentName} is about to put that on record.`,
+        facts: [['Ended', preciseTimeText(proof.endedAt)]],
+      };
+    case 'stopping':
+      return {
+        tone: 'proven',
+        text: 'It is being stopped; until these processes are gone it counts as running.',
+        facts: [['Pids', proof.pids.length === 0 ? 'none is left' : proof.pids.join(', ')]],
+      };
+    case 'unseen':
+      return { tone: 'open', text: `The look failed, which proves nothing: ${proof.message}`, facts: [] };
+    case 'none':
+      return {
+        tone: 'none',
+        text: `Nothing was found that works on it: ${proof.message.replace(/[.]?$/, '.')} ${agentName} settles such a task within two sweeps.`,
+        facts: [],
+      };
+    case 'over':
+      return { tone: 'open', text: `${agentName} says that no attempt of it is under way.`, facts: [] };
+    default:
+      return proof satisfies never;
+  }
+}
+
+/** What was known of its process or its claim before: never a proof. */
+export function lastKnownText(task: ShownTask): string | undefined {
+  const { claim, process } = task;
+  if (claim !== undefined) {
+    return `worker ${claim.worker}, last heartbeat ${preciseTimeText(claim.lastHeartbeatAt)}, lease until ${preciseTimeText(claim.leaseExpiresAt)}`;
+  }
+  if (process !== undefined) {
+    return `pid ${process.pid}, started ${preciseTimeText(process.startedAt)}, verified ${preciseTimeText(process.verifiedAt)}`;
+  }
+  return undefined;
+}
+
+/** A worker's progress as text: as it is if it is text, else its JSON. */
+export function progressText(progress: unknown): string {
+  const text = typeof progress === 'string' ? progress : JSON.stringify(progress);
+  return text.length > 300 ? `${text.slice(0, 300)} …` : text;
+}

@@ -1,0 +1,75 @@
+/**
+ * Sessions by page, and what a person changes of them. Guarantees: a rename or an archive is shown once web has it on
+ * record, not before.
+ */
+import { batch, signal } from '@preact/signals';
+import { parseCursor } from '../model/link.ts';
+import { changeSession, readSessions, type SessionPage } from '../transport/api.ts';
+import { sessions, takeAllSessions, takeMoreSessions } from './agents.ts';
+import { notify } from './notices.ts';
+
+/** Archived ones are shown instead of those in use. */
+export const isArchiveShown = signal(false);
+/** Where the next page begins, of each kind; undefined when there is none. */
+const next = { open: signal<string | undefined>(undefined), archived: signal<string | undefined>(undefined) };
+export const isReadingSessions = signal(false);
+
+const kind = (): 'open' | 'archived' => (isArchiveShown.value ? 'archived' : 'open');
+
+export function hasMoreSessions(): boolean {
+  return next[kind()].value !== undefined;
+}
+
+/** Takes the first page of those in use: what is shown begins anew. */
+export function takeSessionPage(page: SessionPage): void {
+  takeAllSessions(page.items, versionOf(page));
+  next.open.value = page.next;
+  next.archived.value = undefined;
+  if (isArchiveShown.peek()) void read({ archived: true });
+}
+
+export function showArchive(isShown: boolean): void {
+  isArchiveShown.value = isShown;
+  if (isShown) void read({ archived: true });
+}
+
+export async function readMoreSessions(): Promise<void> {
+  const after = next[kind()].peek();
+  if (after !== undefined) await read({ archived: isArchiveShown.peek(), after });
+}
+
+async function read(options: { archived: boolean; after?: string }): Promise<void> {
+  if (isReadingSessions.peek()) return;
+  isReadingSessions.value = true;
+  const page = await readSessions(options);
+  batch(() => {
+    isReadingSessions.value = false;
+    if (!page.ok) {
+      notify(page.problem.detail, 'problem');
+      return;
+    }
+    takeMoreSessions(page.value.items, versionOf(page.value));
+    next[options.archived ? 'archived' : 'open'].value = page.value.next;
+  });
+}
+
+function versionOf(page: SessionPage): number {
+  return parseCursor(page.cursor)?.version ?? 0;
+}
+
+/** Returns whether web has it on record; the feed brings the row. */
+export async function editSession(
+  id: string,
+  change: { title?: string; archived?: boolean },
+): Promise<boolean> {
+  const answer = await changeSession(id, change);
+  if (!answer.ok) {
+    notify(answer.problem.detail, 'problem');
+    return false;
+  }
+  if (change.archived === true) {
+    const name = sessions.peek().find((session) => session.id === id)?.title ?? id;
+    notify(`Archived “${name}”: it is found under “Archived”, and its tasks stay.`);
+  }
+  return true;
+}

@@ -1,0 +1,160 @@
+/**
+ * The search field with its suggestions. Guarantees: the URL is its state: what is typed is applied after a short pause, and
+ * what moves the URL otherwise is what the field then says.
+ */
+import { useComputed, useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { isSameFilter, type Filter } from '../model/filter.ts';
+import { fixedValues, formatSearch, parseSearch, suggest, type Suggestion } from '../model/search.ts';
+import { agents, sessions } from '../state/agents.ts';
+import { go, place } from '../state/navigation.ts';
+import { list, peekTask } from '../state/tasks.ts';
+import { labels } from '../state/views.ts';
+import { Icon } from './icons.tsx';
+
+const TYPING_PAUSE_MS = 250;
+
+export function SearchField(): JSX.Element {
+  const field = useRef<HTMLInputElement>(null);
+  const text = useSignal(formatSearch(place.value.filter));
+  const isFocused = useSignal(false);
+  const chosen = useSignal(-1);
+  const timer = useRef<number>(undefined);
+  const { filter } = place.value;
+
+  // The URL moved by other means: the field says what is shown. What it applied itself may be older than its text.
+  const applied = useRef<Filter | undefined>(filter);
+  useEffect(() => {
+    if (applied.current !== undefined && isSameFilter(applied.current, filter)) return;
+    applied.current = undefined;
+    text.value = formatSearch(filter);
+  }, [filter, text]);
+
+  const suggestions = useComputed(() =>
+    isFocused.value
+      ? suggest(text.value, {
+          ...fixedValues,
+          agent: agents.value.map((agent) => agent.name),
+          session: sessions.value.map((session) => session.id),
+          queue: knownQueues(list.value.order),
+          label: labels.value.map(({ label }) => label),
+        })
+      : [],
+  );
+
+  const apply = (value: string, how: 'soon' | 'now'): void => {
+    text.value = value;
+    chosen.value = -1;
+    window.clearTimeout(timer.current);
+    const act = (): void => {
+      applied.current = parseSearch(value);
+      go({ ...place.peek(), filter: applied.current }, 'replace');
+    };
+    if (how === 'now') act();
+    else timer.current = window.setTimeout(act, TYPING_PAUSE_MS);
+  };
+  const take = (suggestion: Suggestion): void => {
+    apply(suggestion.text, suggestion.text.endsWith(':') ? 'soon' : 'now');
+    field.current?.focus();
+  };
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const options = suggestions.value;
+    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+      if (options.length === 0) return;
+      event.preventDefault();
+      const step = event.key === 'ArrowDown' ? 1 : -1;
+      chosen.value = (chosen.value + step + options.length + 1) % (options.length + 1);
+      if (chosen.value === options.length) chosen.value = -1;
+      return;
+    }
+    const option = options[chosen.value];
+    if (event.key === 'Enter') {
+      if (option === undefined) {
+        apply(text.value, 'now');
+        field.current?.blur();
+      } else take(option);
+      return;
+    }
+    if (event.key === 'Tab' && option !== undefined) {
+      event.preventDefault();
+      take(option);
+    }
+    if (event.key === 'Escape') {
+      event.stopPropagation();
+      if (text.value === '') field.current?.blur();
+      else apply('', 'now');
+    }
+  };
+
+  return (
+    <div class="search" role="search">
+      <Icon name="search" />
+      <input
+        id="search"
+        ref={field}
+        type="text"
+        role="combobox"
+        autocomplete="off"
+        spellcheck={false}
+        placeholder="Search, or is: agent: label: since: …"
+        aria-label="Search tasks"
+        aria-expanded={suggestions.value.length > 0}
+        aria-controls="search-suggestions"
+        aria-autocomplete="list"
+        {...(chosen.value >= 0 ? { 'aria-activedescendant': `suggestion-${chosen.value}` } : {})}
+        value={text.value}
+        data-testid="search"
+        onInput={(event) => apply(event.currentTarget.value, 'soon')}
+        onFocus={() => {
+          isFocused.value = true;
+        }}
+        onBlur={() => {
+          isFocused.value = false;
+        }}
+        onKeyDown={onKeyDown}
+      />
+      {text.value === '' ? (
+        <kbd class="wide-only">/</kbd>
+      ) : (
+        <button
+          type="button"
+          class="icon-button tiny"
+          aria-label="Clear the search"
+          onClick={() => apply('', 'now')}
+        >
+          <Icon name="close" size={12} />
+        </button>
+      )}
+      <ul
+        id="search-suggestions"
+        role="listbox"
+        aria-label="Suggestions"
+        hidden={suggestions.value.length === 0}
+      >
+        {suggestions.value.map((suggestion, index) => (
+          <li
+            key={suggestion.text}
+            id={`suggestion-${index}`}
+            role="option"
+            aria-selected={index === chosen.value}
+            onPointerDown={(event) => {
+              event.preventDefault();
+              take(suggestion);
+            }}
+          >
+            <span class="mono">{suggestion.label}</span>
+            <span class="dim">{suggestion.hint}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** Queues of the newest tasks in the list: enough to suggest from. */
+function knownQueues(ids: readonly string[]): string[] {
+  const found = ids.slice(0, 200).map((id) => peekTask(id)?.queue);
+  return [...new Set(found.filter((queue) => queue !== undefined))];
+}

@@ -1,0 +1,63 @@
+/** What is marked, and what can be done with it. Guarantees: the exact count is said before anything is asked. */
+import type { JSX } from 'preact';
+import { actionWords, type BulkAction } from '../model/bulk.ts';
+import { countText, plural } from '../model/words.ts';
+import { forecastBulk } from '../state/bulk.ts';
+import { linkNow } from '../state/clock.ts';
+import {
+  clearMarks,
+  isAllMarked,
+  isChoosing,
+  markAllMatching,
+  marked,
+  markedCount,
+} from '../state/selection.ts';
+import { list } from '../state/tasks.ts';
+
+const actions: readonly { action: BulkAction; key?: string }[] = [
+  { action: 'cancel', key: 'c' },
+  { action: 'retry', key: 'r' },
+  { action: 'reclaim' },
+  { action: 'resolve' },
+];
+
+export function SelectionBar(): JSX.Element | null {
+  const count = markedCount.value;
+  if (count === 0 && !isChoosing.value) return null;
+  const { total } = list.value;
+  const isDeaf = linkNow.value.state === 'blind';
+  return (
+    <div class="selection-bar" role="group" aria-label="Marked tasks" data-testid="selection-bar">
+      <span class="num" data-testid="marked-count">
+        {isAllMarked.value ? `All ${countText(total)} that match` : `${plural(count, 'task')} marked`}
+      </span>
+      {!isAllMarked.value && total > marked.value.size && (
+        <button type="button" class="small" onClick={markAllMatching} data-testid="mark-all">
+          All {countText(total)} that match
+        </button>
+      )}
+      <span class="selection-actions">
+        {actions.map(({ action, key }) => (
+          <button
+            key={action}
+            type="button"
+            class="small"
+            disabled={count === 0 || isDeaf}
+            title={
+              isDeaf
+                ? 'The web service is not heard: nothing can be asked now'
+                : `${actionWords[action].help} A dry run first.${key === undefined ? '' : ` (${key})`}`
+            }
+            onClick={() => void forecastBulk(action)}
+            data-testid={`bulk-${action}`}
+          >
+            {actionWords[action].verb} …
+          </button>
+        ))}
+      </span>
+      <button type="button" class="small" onClick={clearMarks} data-testid="unmark">
+        Unmark
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,126 @@
+/**
+ * What a person can ask of one task. Guarantees: a button that was pressed says so until web has answered; one that cannot
+ * do anything says why.
+ */
+import type { Signal } from '@preact/signals';
+import type { JSX } from 'preact';
+import type { ShownTask } from '@holdfast/shared';
+import { isEnded } from '@holdfast/shared/status';
+import { canReclaim } from '../model/reclaim.ts';
+import { cancel, isAsking, resolveLost, retry } from '../state/actions.ts';
+import { linkNow } from '../state/clock.ts';
+import { copyCli } from '../state/copy-cli.ts';
+import { isWide, toggleWide } from '../state/log-preferences.ts';
+import { Icon } from './icons.tsx';
+
+export function Actions({
+  task,
+  isStale,
+  isReclaimOpen,
+}: {
+  task: ShownTask;
+  isStale: boolean;
+  isReclaimOpen: Signal<boolean>;
+}): JSX.Element {
+  const isOver = isEnded(task.status);
+  const isStopping =
+    task.stopRequested?.cause === 'cancel' || task.pending?.some((intent) => intent.action === 'cancel');
+  return (
+    <div class="actions">
+      {!isOver && (
+        <AskButton
+          testId="cancel"
+          name={isStopping === true ? 'Cancel asked' : 'Cancel'}
+          hint="Stop it (c)"
+          isAsking={isAsking('cancel', task.id)}
+          isDisabled={isStopping === true}
+          onClick={() => cancel(task.id)}
+          icon="stop"
+        />
+      )}
+      {canReclaim(task) && !isStale && (
+        <button
+          type="button"
+          class="wide-only"
+          data-testid="reclaim-open"
+          title="See what speaks for this attempt, and give it up for a new one"
+          aria-expanded={isReclaimOpen.value}
+          onClick={() => {
+            isReclaimOpen.value = !isReclaimOpen.value;
+          }}
+        >
+          <Icon name="again" size={14} />
+          <span>Reclaim …</span>
+        </button>
+      )}
+      {task.status === 'unknown' && (
+        <AskButton
+          testId="resolve"
+          name="Give up as lost"
+          hint="Your verdict, kept on record; the agent’s word would still replace it"
+          isAsking={isAsking('resolve', task.id)}
+          isDisabled={false}
+          onClick={() => resolveLost(task.id)}
+          icon="close"
+        />
+      )}
+      {isOver && (
+        <AskButton
+          testId="retry"
+          name="Retry"
+          hint="Submit it again as a new task (r)"
+          isAsking={isAsking('retry', task.id)}
+          isDisabled={false}
+          onClick={() => void retry(task.id)}
+          icon="again"
+        />
+      )}
+      <button
+        type="button"
+        class="wide-toggle wide-only"
+        aria-pressed={isWide.value}
+        title="Use the whole page for this task"
+        data-testid="wide"
+        onClick={toggleWide}
+      >
+        Wide
+      </button>
+      <button
+        type="button"
+        class="icon-button wide-only"
+        title="Copy as CLI"
+        aria-label="Copy as a command line"
+        onClick={() => copyCli(task)}
+      >
+        <Icon name="copy" />
+      </button>
+    </div>
+  );
+}
+
+interface AskButtonProps {
+  testId: string;
+  name: string;
+  hint: string;
+  isAsking: boolean;
+  isDisabled: boolean;
+  icon: 'stop' | 'again' | 'close';
+  onClick: () => void;
+}
+
+function AskButton({ testId, name, hint, isAsking, isDisabled, icon, onClick }: AskButtonProps): JSX.Element {
+  // Web would have to promise it, and web is not heard.
+  const isCut = linkNow.value.state === 'blind';
+  return (
+    <button
+      type="button"
+      data-testid={testId}
+      title={isCut ? 'The web service is not heard: nothing can be asked of it now' : hint}
+      disabled={isAsking || isDisabled || isCut}
+      onClick={onClick}
+    >
+      <Icon name={icon} size={14} />
+      <span>{isAsking ? 'Requesting …' : name}</span>
+    </button>
+  );
+}

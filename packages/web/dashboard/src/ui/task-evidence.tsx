@@ -1,0 +1,230 @@
+/**
+ * What speaks for a task being worked on: whether it is stale and what a reclaim would do, how far a reclaim is, who
+ * holds its claim, and the liveness proof. Guarantees: the evidence stands beside the button that acts on it; the
+ * attempt that is reclaimed is the one that is shown; what could not be asked is never shown as proven.
+ */
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useCallback } from 'preact/hooks';
+import type { ShownTask, TaskEvent } from '@holdfast/shared';
+import type { Certainty } from '../model/certainty.ts';
+import { lastKnownText, proofText, type ProofText, type TaskProof } from '../model/proof.ts';
+import {
+  canReclaim,
+  claimFacts,
+  type Facts as FactList,
+  notStaleText,
+  reclaimConsequence,
+  reclaimEvidence,
+  reclaimProgress,
+  type ReclaimStep,
+} from '../model/reclaim.ts';
+import { isUnderWay, staleOf, type Stale } from '../model/stale.ts';
+import { ageText } from '../model/words.ts';
+import { isAsking, reclaim } from '../state/actions.ts';
+import { agentOf } from '../state/agents.ts';
+import { linkNow, webNow } from '../state/clock.ts';
+import { readProof } from '../transport/api.ts';
+import { Icon } from './icons.tsx';
+import { useRecord, type Read } from './use-record.ts';
+
+interface EvidenceProps {
+  task: ShownTask;
+  certainty: Certainty;
+}
+
+/** Why and what, and the one click. Open by itself on a stale task, else when a person asks for it. */
+export function ReclaimPanel({
+  task,
+  certainty,
+  events,
+  isOpen,
+}: EvidenceProps & { events: readonly TaskEvent[] | undefined; isOpen: boolean }): JSX.Element | null {
+  const now = webNow.value;
+  const agent = agentOf(task);
+  const stale = staleOf(task, certainty, now);
+  const progress = reclaimProgress(task, events, agent, now);
+  const mayAsk = mayAskToReclaim(task, stale, isOpen);
+  if (progress === undefined && !mayAsk) return null;
+  return (
+    <section
+      class={`panel${stale === undefined ? '' : ' is-stale'}`}
+      aria-label="Reclaim"
+      data-testid="reclaim-panel"
+      data-stale={stale?.code}
+    >
+      {progress !== undefined && <Steps attempt={progress.attempt} steps={progress.steps} />}
+      {mayAsk && (
+        <>
+          <h2>{stale === undefined ? 'Reclaim' : capitalized(stale.badge)}</h2>
+          {stale === undefined && <p>{notStaleText(certainty)}</p>}
+          <Facts facts={reclaimEvidence(task, stale, certainty, now)} />
+          <p class="dim">{reclaimConsequence(task, agent)}</p>
+          <button
+            type="button"
+            class="primary"
+            data-testid="reclaim"
+            disabled={isAsking('reclaim', task.id)}
+            onClick={() => reclaim(task.id, task.attempt, stale?.text)}
+          >
+            <Icon name="again" size={14} />
+            <span>{isAsking('reclaim', task.id) ? 'Requesting …' : `Reclaim attempt ${task.attempt}`}</span>
+          </button>
+        </>
+      )}
+    </section>
+  );
+}
+
+function mayAskToReclaim(task: ShownTask, stale: Stale | undefined, isOpen: boolean): boolean {
+  return canReclaim(task) && (stale !== undefined || isOpen);
+}
+
+const stepWords: Record<ReclaimStep['state'], { sign: string; word: string }> = {
+  done: { sign: '✓', word: 'done' },
+  now: { sign: '…', word: 'waiting for this' },
+  waiting: { sign: '○', word: 'not yet' },
+};
+
+function Steps({ attempt, steps }: { attempt: number; steps: readonly ReclaimStep[] }): JSX.Element {
+  return (
+    <ol class="steps" aria-label={`Reclaim of attempt ${attempt}`} data-testid="reclaim-steps">
+      {steps.map(({ name, state, text }) => (
+        <li key={name} class={`is-${state}`} data-step={name} data-state={state}>
+          <span aria-hidden="true">{stepWords[state].sign}</span> {text}
+          <span class="sr"> ({stepWords[state].word})</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+export { StaleBadge } from './stale-badge.tsx';
+
+/** The reclaim panel holds the claim’s facts while it asks: they are not said twice. */
+export function Evidence({
+  task,
+  certainty,
+  isReclaimOpen,
+}: EvidenceProps & { isReclaimOpen: boolean }): JSX.Element | null {
+  if (!isUnderWay(task)) return null;
+  const isReclaimShown = mayAskToReclaim(task, staleOf(task, certainty, webNow.value), isReclaimOpen);
+  return (
+    <div class="evidence">
+      {!isReclaimShown && <ClaimPanel task={task} certainty={certainty} />}
+      <ProofPanel task={task} />
+    </div>
+  );
+}
+
+function ClaimPanel({ task, certainty }: EvidenceProps): JSX.Element | null {
+  const now = webNow.value;
+  const { claim } = task;
+  if (claim === undefined) return null;
+  return (
+    <section class="panel" aria-label="Claim" data-testid="claim-panel">
+      <h2>Claim{certainty.state === 'live' ? '' : ', as last known'}</h2>
+      <Facts facts={claimFacts(claim, certainty, now)} />
+    </section>
+  );
+}
+
+function ProofPanel({ task }: { task: ShownTask }): JSX.Element {
+  const looks = useSignal(0);
+  const agent = agentOf(task);
+  const name = agent?.name ?? 'Its agent';
+  // Asked again when the agent or web goes away or returns, and when a person wants it: no proof outlives who gave it.
+  const read = useCallback(
+    (id: string) => readProof(id),
+    [looks.value, agent?.state === 'live', linkNow.value.state === 'live'],
+  );
+  const proof = useRecord(task, read);
+  return (
+    <section class="panel" aria-label="Liveness proof" data-testid="proof-panel">
+      <h2>
+        Liveness proof
+        <button
+          type="button"
+          class="small"
+          data-testid="proof-again"
+          onClick={() => {
+            looks.value += 1;
+          }}
+        >
+          Look again
+        </button>
+      </h2>
+      <ProofBody task={task} proof={proof} name={name} />
+    </section>
+  );
+}
+
+function ProofBody({
+  task,
+  proof: { value, problem },
+  name,
+}: {
+  task: ShownTask;
+  proof: Read<TaskProof>;
+  name: string;
+}): JSX.Element {
+  if (problem !== undefined) return <NotAsked task={task} problem={problem} name={name} />;
+  if (value === undefined) return <p class="dim">Asking {name} …</p>;
+  const said = proofText(value);
+  return (
+    <div data-testid="proof" data-proof={value.proof.kind} class={`proof is-${said.tone}`}>
+      <p>
+        <span aria-hidden="true">{signs[said.tone]}</span> {said.text}
+      </p>
+      <Facts
+        facts={[
+          ...said.facts,
+          ...(value.attempt === task.attempt
+            ? []
+            : ([['Attempt', String(value.attempt)]] satisfies FactList)),
+          ['Seen', `by ${value.agentName}, ${ageText(webNow.value - value.verifiedAt)} ago`],
+        ]}
+      />
+    </div>
+  );
+}
+
+const signs: Record<ProofText['tone'], string> = { proven: '✓', open: '?', none: '✕' };
+
+function NotAsked({
+  task,
+  problem,
+  name,
+}: {
+  task: ShownTask;
+  problem: NonNullable<Read<TaskProof>['problem']>;
+  name: string;
+}): JSX.Element {
+  const known = lastKnownText(task);
+  return (
+    <div data-testid="proof" data-proof="not-asked" class="proof is-open">
+      <p>
+        <span aria-hidden="true">?</span> {name} could not be asked, so nothing is proven now.{' '}
+        {problem.detail}
+      </p>
+      {known !== undefined && <p class="dim">Last known, not verified now: {known}.</p>}
+    </div>
+  );
+}
+
+function capitalized(text: string): string {
+  return text[0]!.toUpperCase() + text.slice(1);
+}
+
+function Facts({ facts }: { facts: FactList }): JSX.Element {
+  return (
+    <dl class="strip">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,81 @@
+/** An agent's panel: its pool in phases, its links, in a real browser on the real services. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startSystem } from '../system.ts';
+import { complaintsOf } from './axe.ts';
+import { launchBrowser, openDashboard } from './browser.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const PATIENCE = { timeout: 60_000 };
+
+test('pause, drain, slots and resume go through their phases, and the pool does what was asked', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '1' } });
+  const first = await system.submit({ shell: 'exec sleep 600' }, { title: 'first' });
+  await system.webTaskWhen(first, 'running', (task) => task.status === 'running');
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByTestId('agent-chip').click();
+  const panel = page.getByTestId('agent-panel');
+  await panel.getByText('1 of 1 slot in use').first().waitFor(PATIENCE);
+  expect(new URL(page.url()).pathname).toMatch(/^\/agents\//);
+  await expect.poll(() => panel.getByTestId('agent-digest').innerText(), PATIENCE).toContain('equal');
+  expect(await complaintsOf(page)).toEqual([]);
+  const inEffect = (state: string) =>
+    panel.locator(`[data-testid=pool-steps] [data-step=in-effect][data-state=${state}]`);
+
+  await panel.getByTestId('agent-pause').click();
+  await inEffect('done').getByText('Paused').waitFor(PATIENCE);
+  await page.getByTestId('agent-chip').getByText('paused').waitFor(PATIENCE);
+  await panel.getByTestId('agent-slots').fill('2');
+  await panel.getByTestId('agent-slots-set').click();
+  await inEffect('done').getByText('2 slots').waitFor(PATIENCE);
+  const second = await system.submit({ shell: 'exec sleep 600' }, { title: 'second' });
+  await system.webTaskWhen(second, 'queued', (task) => task.status === 'queued');
+
+  await panel.getByTestId('agent-drain').click();
+  await inEffect('now').getByText('1 task to end').waitFor(PATIENCE);
+  expect(await complaintsOf(page)).toEqual([]);
+  await system.call('web', 'POST', `/api/tasks/${first}/cancel`);
+  await inEffect('done').getByText('Drained').waitFor(PATIENCE);
+  expect((await system.webTask(second)).status).toBe('queued');
+  await panel.getByTestId('agent-resume').click();
+  await inEffect('done').getByText('starts tasks again').waitFor(PATIENCE);
+  await system.webTaskWhen(second, 'running', (task) => task.status === 'running');
+
+  await panel.getByTestId('agent-slots').fill('many');
+  await panel.getByText('A whole number').waitFor(PATIENCE);
+  expect(await panel.getByTestId('agent-slots-set').isDisabled()).toBe(true);
+  await panel.getByTestId('agent-tasks').click();
+  await expect.poll(() => new URL(page.url()).search, PATIENCE).toBe('?agent=test-agent');
+  await page.goBack();
+  await panel.waitFor(PATIENCE);
+  expect(dashboard.complaints).toEqual([]);
+});
+
+test('what an agent that is away is asked changes nothing and says so; it is live again after a retry', async () => {
+  await using system = await startSystem();
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByTestId('agent-link').click();
+  const panel = page.getByTestId('agent-panel');
+  await panel.waitFor(PATIENCE);
+  await system.agent.end('SIGKILL');
+  await expect.poll(() => panel.getAttribute('data-state'), PATIENCE).toBe('lost');
+  await panel.getByTestId('agent-pause').click();
+  await panel.getByText('Nothing was changed').waitFor(PATIENCE);
+  expect(await complaintsOf(page)).toEqual([]);
+  await system.agent.start();
+  await panel.getByTestId('agent-reconnect').click();
+  await expect.poll(() => panel.getAttribute('data-state'), PATIENCE).toBe('live');
+  const { body } = await system.call<{ paused: boolean }>('agent', 'GET', '/pool');
+  expect(body.paused).toBe(false);
+  // What this page saw of the link, the newest first.
+  expect(await panel.innerText()).toMatch(/live\n[^]*silent/);
+});

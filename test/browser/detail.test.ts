@@ -1,0 +1,266 @@
+/** One task, looked at closely, in a real browser on the real services. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Grant, ShownTask } from '@holdfast/shared';
+import { uuidv7 } from 'uuidv7';
+import { startSystem, type System } from '../system.ts';
+import { complaintsOf } from './axe.ts';
+import { launchBrowser, openDashboard } from './browser.ts';
+import { shoot } from './shoot.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const PATIENCE = { timeout: 60_000 };
+const CLI = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+const isOver = (task: ShownTask) => task.status === 'failed' || task.status === 'completed';
+
+async function sentenceOf(page: Page): Promise<string> {
+  return page.getByTestId('sentence').innerText();
+}
+
+/** Every tab is clean for axe, in both themes. */
+async function expectCleanTabs(page: Page): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    for (const tab of ['log', 'events', 'attempts', 'command', 'raw']) {
+      await page.getByTestId(`tab-${tab}`).click();
+      await page.locator(`[data-testid=tab-${tab}][aria-current]`).waitFor(PATIENCE);
+      expect({ tab, colorScheme, complaints: await complaintsOf(page) }).toMatchObject({ complaints: [] });
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+}
+
+test('a task that was tried three times shows each attempt: when, how it ended, what it counted for, and its log', async () => {
+  await using system = await startSystem();
+  const spec = { shell: 'echo "try $HOLDFAST_ATTEMPT"; exit 4', retry: { maxAttempts: 3, on: ['failed'] } };
+  const id = await system.submit(spec, { title: 'three tries' });
+  await system.webTaskWhen(id, 'over', isOver);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}?tab=attempts`);
+  const { page } = dashboard;
+  const rows = page.getByTestId('attempt');
+  await expect.poll(() => rows.count(), PATIENCE).toBe(3);
+  await expect
+    .poll(() => rows.nth(1).innerText(), PATIENCE)
+    .toMatch(/^2\s+pid \d+[^]*exit 4\s+charged\s+6 B/);
+  expect(await rows.nth(0).innerText()).toMatch(/^3\b[^]*no attempts left[^]*its last/);
+  await rows.nth(2).getByTestId('attempt-log').click();
+  await page.getByTestId('task-log').getByText('try 1').waitFor(PATIENCE);
+
+  // The timeline has a lane for each, and the arrow keys explain every span of it.
+  const timeline = page.getByTestId('timeline');
+  expect(await timeline.locator('.lane').count()).toBe(3);
+  const tracks = await timeline.locator('.lane-track').all();
+  const widths = await Promise.all(tracks.map(async (track) => (await track.boundingBox())?.width));
+  expect(new Set(widths).size).toBe(1);
+  await timeline.locator('.span[tabindex="0"]').focus();
+  const text = page.getByTestId('timeline-text');
+  await page.keyboard.press('Home');
+  await expect
+    .poll(() => text.innerText(), PATIENCE)
+    .toMatch(/^Queued, for .*test-agent’s clock\. Web had it on record at/);
+  const count = await timeline.locator('.span').count();
+  const said = new Set<string>();
+  for (let i = 0; i < count; i += 1) {
+    said.add((await page.locator('.span:focus').getAttribute('aria-label')) ?? '');
+    await page.keyboard.press('ArrowRight');
+  }
+  expect(said.size).toBe(count);
+  await expect.poll(() => text.innerText(), PATIENCE).toMatch(/^Running, attempt 3, for /);
+  await shoot(page, 'detail-attempts');
+  await expectCleanTabs(page);
+  expect(dashboard.complaints).toEqual([]);
+});
+
+test('each event is there with its number and both clocks, opens to its JSON, and links to the raw record', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'echo done' }, { title: 'record' });
+  await system.webTaskWhen(id, 'over', isOver);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}?tab=events`);
+  const { page } = dashboard;
+  const rows = page.getByTestId('event');
+  await expect.poll(() => rows.count(), PATIENCE).toBe(4);
+  const events = await system.agentEvents(id);
+  for (const [index, event] of events.entries()) {
+    const row = await rows.nth(index).innerText();
+    expect(row).toContain(String(event.seq));
+    expect(row).toMatch(/\d\d:\d\d:\d\d\.\d{3}[^]*\d\d:\d\d:\d\d\.\d{3} [+−]/);
+  }
+  await rows.nth(3).getByRole('button').click();
+  await page.locator('.record pre', { hasText: '"kind": "completed"' }).waitFor(PATIENCE);
+  const href = (await page.getByTestId('events-json').getAttribute('href')) ?? '';
+  const raw = await page.evaluate(`fetch(${JSON.stringify(href)}).then((answer) => answer.json())`);
+  expect(raw).toMatchObject({ items: events });
+  await shoot(page, 'detail-events');
+});
+
+test('the copied command line, run by a shell, submits the same task again', async () => {
+  await using system = await startSystem();
+  const cases = [
+    {
+      spec: {
+        shell: `echo "it's $HOME" && printf '%s\\n' 'a  b' | cat`,
+        cwd: system.home,
+        timeoutMs: 90_000,
+      },
+    },
+    { spec: { command: ['printf', '%s|', 'a b', '', '$HOME', `"q'`, '-n'], cwd: '/' } },
+  ];
+  for (const { spec } of cases) {
+    const id = await system.submit(spec, {
+      title: `it's "quoted" $HOME`,
+      labels: { team: 'a b' },
+      priority: 3,
+    });
+    await using dashboard = await openDashboard(browser, system, `/tasks/${id}?tab=command`);
+    const { page, context } = dashboard;
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: system.web.url });
+    await page.getByTestId('copy-cli').click();
+    await page.getByTestId('notice').waitFor(PATIENCE);
+    const line = await page.evaluate<string>('navigator.clipboard.readText()');
+    expect(await page.getByTestId('cli-left-out').count()).toBe(0);
+    const { stdout } = await promisify(execFile)(
+      'sh',
+      ['-c', `holdfast() { "$NODE_BIN" "$CLI" "$@"; }; ${line}`],
+      { env: { ...system.env, NODE_BIN: process.execPath, CLI } },
+    );
+    const again = await system.webTask(stdout.trim());
+    const original = await system.webTask(id);
+    expect(again.id).not.toBe(id);
+    for (const key of ['spec', 'title', 'labels', 'sessionId', 'agentId', 'priority', 'queue'] as const) {
+      expect(again[key]).toEqual(original[key]);
+    }
+    await shoot(page, 'detail-command');
+  }
+});
+
+test('a retry is linked both ways', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'exit 5' }, { title: 'first' });
+  await system.webTaskWhen(id, 'over', isOver);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.getByTestId('retry').click();
+  await expect.poll(() => page.url().includes(id), PATIENCE).toBe(false);
+  const link = page.getByTestId('task-detail').getByTestId('task-link');
+  await link.click();
+  await expect.poll(() => page.url().includes(id), PATIENCE).toBe(true);
+  await page.getByText('Retried as').waitFor(PATIENCE);
+  await link.click();
+  await expect.poll(() => page.url().includes(id), PATIENCE).toBe(false);
+});
+
+test('a queued task says why it waits: no slot, a paused agent, a worker to come', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '1' } });
+  await system.submit({ shell: 'exec sleep 600' }, { title: 'in the slot' });
+  const id = await system.submit({ shell: 'echo hi', concurrencyKey: 'deploy' }, { title: 'waits' });
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await expect
+    .poll(() => sentenceOf(page), PATIENCE)
+    .toMatch(
+      /^Queued on test-agent since .* It waits: its only slot is in use, 1 task queued; .*“deploy” one runs at a time\.$/,
+    );
+  await system.call('agent', 'POST', '/pool/pause', {});
+  await expect.poll(() => sentenceOf(page), PATIENCE).toContain('test-agent is paused and starts nothing');
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'detail-queued');
+  const claimed = await system.submit({ payload: 1 }, { queue: 'ci', title: 'for a worker' });
+  await page.goto(`${system.web.url}/tasks/${claimed}`);
+  await expect.poll(() => sentenceOf(page), PATIENCE).toContain('a worker of queue ci has to claim it');
+});
+
+test('a task that ignores SIGTERM shows how far its stop is, until it is gone', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_KILL_GRACE_MS: '4000' } });
+  const shell = `trap '' TERM; echo ready; while :; do sleep 0.1; done`;
+  const id = await system.submit({ shell }, { title: 'stubborn' });
+  await system.webTaskWhen(id, 'printing', (task) => task.outputBytes > 0);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.getByTestId('cancel').click();
+  await page.locator('[data-testid=stop-steps] [data-step=acknowledged][data-state=done]').waitFor(PATIENCE);
+  expect(await page.getByTestId('stop-steps').innerText()).toMatch(
+    /SIGTERM 0:0\d ago; those that stay get SIGKILL/,
+  );
+  expect(await sentenceOf(page)).toContain(
+    'the cancel is acknowledged, its processes are being stopped since',
+  );
+  expect(await page.getByTestId('task-status').innerText()).toContain('Stopping');
+  await page.locator('.span[data-phase=stopping]').waitFor(PATIENCE);
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'detail-stopping');
+  await expect
+    .poll(() => page.getByTestId('task-status').getAttribute('data-status'), PATIENCE)
+    .toBe('cancelled');
+  expect(await page.getByTestId('stop-steps').count()).toBe(0);
+});
+
+test('a claim shows its worker, its lease on the timeline, and what a worker did in the attempts', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ payload: { build: 7 } }, { queue: 'ci', title: 'build 7' });
+  const claim = await claimOne(system, 'worker-1');
+  await system.call('agent', 'POST', `/claims/${claim.claim.token}/heartbeat`, { progress: 'half' });
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.locator('.timeline .lease').waitFor({ state: 'attached', ...PATIENCE });
+  expect(await page.getByTestId('timeline-text').innerText()).toContain('lease of worker-1 until');
+  await page.getByTestId('tab-attempts').click();
+  await expect
+    .poll(() => page.getByTestId('attempt').innerText(), PATIENCE)
+    .toMatch(/^1\s+worker-1\b[^]*goes on/);
+  await page.getByTestId('tab-command').click();
+  await page.locator('.record pre', { hasText: '"build": 7' }).waitFor(PATIENCE);
+  expect(await page.getByTestId('cli-left-out').innerText()).toContain('payload');
+  await expectCleanTabs(page);
+});
+
+async function claimOne(system: System, worker: string): Promise<Grant> {
+  const body = { claimId: uuidv7(), queue: 'ci', worker, leaseMs: 60_000, waitMs: 60_000 };
+  const answer = await system.call<Grant>('agent', 'POST', '/claims', body);
+  expect(answer.status).toBe(200);
+  return answer.body;
+}
+
+test('a task can have the whole page, and on a phone each of its parts fits', async () => {
+  await using system = await startSystem();
+  const command = ['sh', '-c', `echo ${'x'.repeat(300)}`];
+  const id = await system.submit({ command }, { title: 'wide and narrow' });
+  await system.webTaskWhen(id, 'over', isOver);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.getByTestId('wide').click();
+  await expect
+    .poll(async () => (await page.getByTestId('task-detail').boundingBox())?.width, PATIENCE)
+    .toBeGreaterThan(1300);
+  await shoot(page, 'detail-wide');
+  await page.getByTestId('wide').click();
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const tab of ['log', 'events', 'attempts', 'command', 'raw']) {
+    await page.getByTestId(`tab-${tab}`).click();
+    await page.locator(`[data-testid=tab-${tab}][aria-current]`).waitFor(PATIENCE);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+    expect(await complaintsOf(page)).toEqual([]);
+    await shoot(page, `detail-phone-${tab}`);
+  }
+});
+
+test('a task that was given up says who did, when and what it was', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'echo here; exec sleep 600' }, { title: 'given up' });
+  await system.webTaskWhen(id, 'printing', (task) => task.outputBytes > 0);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await system.agent.end('SIGKILL');
+  await page.getByTestId('resolve').click(PATIENCE);
+  await expect.poll(() => page.getByTestId('task-status').getAttribute('data-status'), PATIENCE).toBe('lost');
+  expect(await sentenceOf(page)).toMatch(/^Given up by a person at \d\d:\d\d\./);
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'detail-lost');
+});

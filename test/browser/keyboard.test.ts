@@ -1,0 +1,110 @@
+/** The dashboard by keyboard alone, in a real browser on the real services. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startSystem } from '../system.ts';
+import { complaintsOf } from './axe.ts';
+import { launchBrowser, openDashboard } from './browser.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const PATIENCE = { timeout: 60_000 };
+
+async function press(page: Page, ...keys: string[]): Promise<void> {
+  for (const key of keys) await page.keyboard.press(key);
+}
+
+test('from submit to cancel without a pointer: a task is made, followed, found again and stopped', async () => {
+  await using system = await startSystem();
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByTestId('empty').waitFor(PATIENCE);
+  await press(page, 'n');
+  await page.getByTestId('submit-shell').waitFor(PATIENCE);
+  await page.keyboard.type('echo by-hand; exec sleep 600');
+  await press(page, 'Control+Enter');
+  const status = page.getByTestId('task-detail').getByTestId('task-status');
+  await expect.poll(() => status.getAttribute('data-status'), PATIENCE).toBe('running');
+  await press(page, 'Escape');
+  await expect.poll(() => page.url(), PATIENCE).toMatch(/\/$/);
+  await press(page, '/');
+  await page.keyboard.type('is:run');
+  await press(page, 'ArrowDown', 'Enter');
+  await page.keyboard.type('by-hand');
+  await press(page, 'Enter');
+  await expect.poll(() => page.url(), PATIENCE).toContain('status=running&q=by-hand');
+  await press(page, 'j', 'Enter');
+  await status.waitFor(PATIENCE);
+  await press(page, 'c');
+  await page.getByTestId('notice').getByText('Press c again').waitFor(PATIENCE);
+  expect(await status.getAttribute('data-status')).toBe('running');
+  await press(page, 'c');
+  await expect.poll(() => status.getAttribute('data-status'), PATIENCE).toBe('cancelled');
+  await press(page, 'r');
+  await expect.poll(() => status.getAttribute('data-status'), PATIENCE).toBe('running');
+  expect(dashboard.complaints).toEqual([]);
+});
+
+test('sequences go to views, the sheet says what keys do, and the palette goes and acts', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '1' } });
+  const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'deploy', sessionId: 'release' });
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByTestId('task-row').first().waitFor(PATIENCE);
+  const views: [string[], string][] = [
+    [['g', 'n'], '/?is=needs-you'],
+    [['g', 'u'], '/?status=unknown'],
+    [['g', 'r'], '/?status=starting%2Crunning'],
+    [['g', 'q'], '/?status=submitted%2Cqueued'],
+    [['g', 'f'], '/?status=failed&since=today'],
+    [['g', 'a'], '/'],
+  ];
+  for (const [keys, path] of views) {
+    await press(page, ...keys);
+    await expect.poll(() => new URL(page.url()).pathname + new URL(page.url()).search, PATIENCE).toBe(path);
+  }
+  await press(page, '?');
+  await page.getByRole('dialog').getByText('Mark the task for an action').waitFor(PATIENCE);
+  expect(await complaintsOf(page)).toEqual([]);
+  // While a dialog is open no key reaches the page behind it.
+  await press(page, 'g', 'u');
+  expect(new URL(page.url()).search).toBe('');
+  await press(page, 'Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+
+  const palette = page.getByTestId('palette');
+  const choose = async (text: string, name: RegExp): Promise<void> => {
+    await press(page, 'Control+k');
+    await page.getByTestId('palette-field').waitFor(PATIENCE);
+    await page.keyboard.type(text);
+    await palette.getByTestId('palette-entry').filter({ hasText: name }).first().waitFor(PATIENCE);
+    await palette.locator('[aria-selected=true]').filter({ hasText: name }).waitFor(PATIENCE);
+    await press(page, 'Enter');
+    await palette.waitFor({ state: 'detached' });
+  };
+  await press(page, 'Control+k');
+  await page.getByTestId('palette-field').waitFor(PATIENCE);
+  expect(await complaintsOf(page)).toEqual([]);
+  await press(page, 'Escape');
+  await palette.waitFor({ state: 'detached' });
+  await choose('unkn', /Unknown/);
+  expect(new URL(page.url()).search).toBe('?status=unknown');
+  await choose('release', /release/);
+  expect(new URL(page.url()).pathname).toBe('/sessions/release');
+  await choose('theme dark', /Theme: dark/);
+  expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');
+  // A task that is not in the list is found by web.
+  await choose(id, /deploy/);
+  expect(new URL(page.url()).pathname).toBe(`/tasks/${id}`);
+  await page.getByTestId('task-detail').waitFor(PATIENCE);
+  await choose('cancel', /Cancel “deploy”/);
+  await system.webTaskWhen(id, 'cancelled', (task) => task.status === 'cancelled');
+  await choose('pause test', /Pause test-agent/);
+  await page.locator('[data-testid=pool-steps] [data-step=in-effect][data-state=done]').waitFor(PATIENCE);
+  expect(dashboard.complaints).toEqual([]);
+});

@@ -1,0 +1,228 @@
+/** The log of a task, as a person reads it, in a real browser on the real services. */
+import type { Browser, Locator, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startSystem, type System } from '../system.ts';
+import { complaintsOf } from './axe.ts';
+import { launchBrowser, openDashboard } from './browser.ts';
+import { shoot } from './shoot.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const PATIENCE = { timeout: 60_000 };
+
+/** A task whose log grows by what is written into a file of the test's. */
+async function growing(
+  system: System,
+  first: string,
+): Promise<{ id: string; print: (shell: string) => Promise<void> }> {
+  const inbox = `${system.home}/inbox-${Math.random().toString(36).slice(2)}`;
+  const shell = `mkfifo ${inbox}; ${first}; while read -r line < ${inbox}; do eval "$line"; done`;
+  const id = await system.submit({ shell }, { title: 'growing log' });
+  await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
+  return {
+    id,
+    async print(line) {
+      const { writeFile } = await import('node:fs/promises');
+      await writeFile(inbox, `${line}\n`);
+    },
+  };
+}
+
+const bottomGapOf = (scroller: Locator): Promise<number> =>
+  scroller.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
+
+const lineAt = (page: Page, number: number): Locator => page.locator(`.log-scroller [data-line="${number}"]`);
+
+test('the log follows its end, stands still for a reader who scrolls up, and says how much is new', async () => {
+  await using system = await startSystem();
+  const { id, print } = await growing(system, 'for i in $(seq 1 300); do echo "line $i"; done');
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  const scroller = page.locator('.log-scroller');
+  await lineAt(page, 300).waitFor(PATIENCE);
+  await print('for i in $(seq 301 400); do echo "line $i"; done');
+  await lineAt(page, 400).waitFor(PATIENCE);
+  expect(await bottomGapOf(scroller)).toBeLessThan(24);
+
+  await scroller.hover();
+  await page.mouse.wheel(0, -3000);
+  await page.getByTestId('log-follow').waitFor(PATIENCE);
+  await expect.poll(() => bottomGapOf(scroller), PATIENCE).toBeGreaterThan(1000);
+  const before = await scroller.evaluate((element) => element.scrollTop);
+  await print('for i in $(seq 401 450); do echo "line $i"; done');
+  await expect.poll(() => page.getByTestId('log-follow').innerText(), PATIENCE).toContain('50 new lines');
+  expect(await scroller.evaluate((element) => element.scrollTop)).toBe(before);
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'log-scrolled');
+  await page.getByTestId('log-follow').click();
+  await lineAt(page, 450).waitFor(PATIENCE);
+  await expect.poll(() => bottomGapOf(scroller), PATIENCE).toBeLessThan(24);
+  expect(dashboard.complaints).toEqual([]);
+});
+
+test('colours are shown, progress bars collapsed, markup is text, and long lines break or run on', async () => {
+  await using system = await startSystem();
+  const shell = [
+    String.raw`printf '\033[31mred\033[0m plain\n'`,
+    String.raw`printf '10%%\r50%%\r100%% done\n'`,
+    String.raw`printf '<b>not bold</b> \033]0;title\007 end\n'`,
+    `head -c 3000 /dev/zero | tr '\\0' x; echo`,
+  ].join('; ');
+  const id = await system.submit({ shell }, { title: 'looks' });
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.locator('[data-testid=log-end][data-end=complete]').waitFor(PATIENCE);
+  expect(await page.getByTestId('log-end').innerText()).toMatch(/End of output · exit 0 · 4 lines/);
+  await page.locator('.line .ansi-red-fg', { hasText: 'red' }).waitFor(PATIENCE);
+  expect(await lineAt(page, 2).innerText()).toBe('100% done');
+  expect(await lineAt(page, 3).innerText()).toBe('<b>not bold</b>  end');
+  const height = () => lineAt(page, 4).evaluate((element) => element.getBoundingClientRect().height);
+  expect(await height()).toBeGreaterThan(100);
+  await page.getByTestId('log-wrap').click();
+  await expect.poll(height, PATIENCE).toBeLessThan(30);
+  expect(await complaintsOf(page)).toEqual([]);
+  await page.getByTestId('log-wrap').click();
+  await expect.poll(height, PATIENCE).toBeGreaterThan(100);
+  expect(dashboard.complaints).toEqual([]);
+});
+
+test('a search counts what is loaded, goes to each match, and marks it', async () => {
+  await using system = await startSystem();
+  const shell =
+    'for i in $(seq 1 500); do echo "line $i"; [ $((i % 100)) = 50 ] && echo "an ERROR here"; done; exit 3';
+  const id = await system.submit({ shell }, { title: 'search' });
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.locator('[data-testid=log-end][data-end=complete]').waitFor(PATIENCE);
+  const field = page.getByTestId('log-search');
+  await page.locator('.log-scroller').focus();
+  await page.keyboard.press('/');
+  await page.keyboard.type('error');
+  const found = page.getByTestId('log-found');
+  await expect.poll(() => found.innerText(), PATIENCE).toBe('5 lines');
+  expect(await page.getByTestId('log-scope').innerText()).toMatch(/^in all /);
+  await field.press('Enter');
+  await expect.poll(() => found.innerText(), PATIENCE).toMatch(/^\d of 5 lines$/);
+  await page.locator('.line.is-current mark', { hasText: 'ERROR' }).waitFor(PATIENCE);
+  const at = await found.innerText();
+  await field.press('Shift+Enter');
+  await expect.poll(() => found.innerText(), PATIENCE).not.toBe(at);
+  await page.getByTestId('log-next').click();
+  await expect.poll(() => found.innerText(), PATIENCE).toBe(at);
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'log-search');
+  await field.press('Escape');
+  expect(await page.locator('mark').count()).toBe(0);
+});
+
+test('a line has an address: it is marked, in sight, and found again by whoever follows it', async () => {
+  await using system = await startSystem();
+  const id = await system.submit(
+    { shell: 'for i in $(seq 1 2000); do echo "line $i"; done; exit 3' },
+    { title: 'links' },
+  );
+  await system.webTaskWhen(id, 'over', (task) => task.status === 'failed');
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await lineAt(page, 2000).waitFor(PATIENCE);
+  await page.evaluate(
+    `history.pushState(null, '', '/tasks/${id}#L120'); dispatchEvent(new PopStateEvent('popstate'));`,
+  );
+  await page.locator('.line.is-marked[data-line="120"]').waitFor(PATIENCE);
+  await lineAt(page, 123)
+    .locator('.line-number')
+    .click({ modifiers: ['Shift'] });
+  await expect.poll(() => new URL(page.url()).hash, PATIENCE).toBe('#L120-L123');
+  await expect.poll(() => page.locator('.line.is-marked').count(), PATIENCE).toBe(4);
+  await page.reload();
+  await expect.poll(() => page.locator('.line.is-marked').count(), PATIENCE).toBe(4);
+  expect(await lineAt(page, 120).isVisible()).toBe(true);
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'log-marked');
+});
+
+test('of 100 MB a bounded part is held and drawn; the rest is skipped, loaded, searched and found on demand', async () => {
+  await using system = await startSystem();
+  // 1,000,000 lines of 100 bytes, with one that is looked for.
+  const shell = `awk 'BEGIN { pad = sprintf("%079d", 0); for (i = 1; i <= 1000000; i++) { if (i == 300000) printf "%010d the needle %s\\n", i, substr(pad, 1, 78); else printf "%010d %s %s\\n", i, "step done", substr(pad, 1, 78) } }'`;
+  const id = await system.submit({ shell }, { title: 'big log' });
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  const task = await system.webTaskWhen(id, 'over', ({ status }) => status === 'completed');
+  expect(task.outputBytes).toBeGreaterThan(95_000_000);
+  await page.locator('[data-testid=log-end][data-end=complete]').waitFor(PATIENCE);
+  await page.reload();
+  await page.locator('[data-testid=log-end][data-end=complete]').waitFor(PATIENCE);
+  expect(await page.getByTestId('log-skipped').textContent()).toMatch(/\d+ MB skipped/);
+  expect(await page.locator('.line').count()).toBeLessThan(150);
+  const field = page.getByTestId('log-search');
+  await field.fill('needle');
+  await expect.poll(() => page.getByTestId('log-found').innerText(), PATIENCE).toBe('no lines');
+  expect(await page.getByTestId('log-scope').innerText()).toMatch(/that are loaded/);
+  await page.getByTestId('log-search-all').click();
+  await expect.poll(() => page.getByTestId('log-found').innerText(), PATIENCE).toBe('1 line');
+  await field.press('Enter');
+  await page.locator('.line.is-current[data-line="300000"]').waitFor(PATIENCE);
+  expect(await page.getByTestId('log-skipped').textContent()).toMatch(/^[\d,]+ lines skipped \(\d+ MB\)/);
+  await page.getByTestId('log-rest').waitFor(PATIENCE);
+  expect(await page.getByTestId('log-end').count()).toBe(0);
+  await shoot(page, 'log-big');
+
+  // What is read on stays where it is while more is loaded on both sides.
+  const scroller = page.locator('.log-scroller');
+  await scroller.hover();
+  const seen = () =>
+    page.locator('.line.is-current').evaluate((element) => element.getBoundingClientRect().top);
+  const before = await seen();
+  await page.getByTestId('log-load-before').dispatchEvent('click');
+  await expect.poll(async () => Math.abs((await seen()) - before), PATIENCE).toBeLessThan(2);
+  await page.getByTestId('log-load-start').dispatchEvent('click');
+  await page.locator('[data-testid=log-skipped]').waitFor({ state: 'detached', ...PATIENCE });
+  expect(await page.locator('.line').count()).toBeLessThan(150);
+  expect(dashboard.complaints).toEqual([]);
+});
+
+test('an older attempt has a log of its own, in the address too', async () => {
+  await using system = await startSystem();
+  const spec = {
+    shell: 'echo "this is $HOLDFAST_ATTEMPT"; exit 4',
+    retry: { maxAttempts: 2, on: ['failed'] },
+  };
+  const id = await system.submit(spec, { title: 'twice' });
+  await system.webTaskWhen(id, 'over', (task) => task.status === 'failed');
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  const log = page.getByTestId('task-log');
+  await log.getByText('this is 2').waitFor(PATIENCE);
+  await page.getByTestId('log-attempt').selectOption('1');
+  await log.getByText('this is 1').waitFor(PATIENCE);
+  expect(await page.getByTestId('log-end').innerText()).toContain('of attempt 1');
+  expect(new URL(page.url()).search).toContain('log=1');
+  await page.reload();
+  await log.getByText('this is 1').waitFor(PATIENCE);
+  await page.getByTestId('log-attempt').selectOption('2');
+  await log.getByText('this is 2').waitFor(PATIENCE);
+  await page.goBack();
+  await log.getByText('this is 1').waitFor(PATIENCE);
+});
+
+test('on a phone the log has room, and nothing is wider than the screen', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({
+    shell: 'for i in $(seq 1 50); do echo "line $i of a long build output that breaks"; done; exec sleep 600',
+  });
+  await system.webTaskWhen(id, 'printing', (task) => task.outputBytes > 0);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.setViewportSize({ width: 390, height: 844 });
+  await lineAt(page, 50).waitFor(PATIENCE);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+  const box = await page.locator('.log-scroller').boundingBox();
+  expect(box?.height).toBeGreaterThan(200);
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'log-phone');
+});

@@ -1,0 +1,162 @@
+/** What a person sees of a task while a service goes away under their eyes, and when it is back, without a reload. */
+import { appendFileSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startSystem, type System } from '../system.ts';
+import { complaintsOf } from './axe.ts';
+import { launchBrowser, openDashboard } from './browser.ts';
+import { shoot } from './shoot.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const PATIENCE = { timeout: 90_000 };
+
+/** A task that prints whatever is written to a file of the test's, with or without its agent. */
+async function startEcho(system: System): Promise<{ id: string; print: (text: string) => void }> {
+  const source = `${system.home}/said`;
+  appendFileSync(source, '');
+  const id = await system.submit({ command: ['tail', '-n', '+1', '-f', source] }, { title: 'echo' });
+  await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
+  return { id, print: (text) => appendFileSync(source, text) };
+}
+
+async function linesOf(page: Page): Promise<string[]> {
+  return page.locator('.line-text').allInnerTexts();
+}
+
+const knowledgeOf = (page: Page) =>
+  page.getByTestId('task-detail').getByTestId('task-status').getAttribute('data-knowledge');
+const clockOf = (page: Page) => page.locator('.detail-bar > .num').innerText();
+
+test('the agent is killed under the eyes: unknown, the clock stands, the log says until when it was read; back, the truth, and every line once', async () => {
+  await using system = await startSystem();
+  const { id, print } = await startEcho(system);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  let loads = 0;
+  page.on('load', () => (loads += 1));
+  print('one\ntwo\n');
+  await page.getByTestId('task-log').getByText('two').waitFor(PATIENCE);
+  const end = page.getByTestId('log-end');
+  expect(await end.getAttribute('data-end')).toBe('following');
+  const title = await page.title();
+
+  await system.agent.end('SIGKILL');
+  print('three, with nobody there\n');
+  await expect.poll(() => knowledgeOf(page), PATIENCE).toBe('unknown');
+  expect(await page.getByTestId('sentence').innerText()).toMatch(
+    /^Unknown: test-agent has been silent for .*the process may still run\.$/,
+  );
+  await expect.poll(() => end.getAttribute('data-end'), PATIENCE).toBe('stopped');
+  expect(await end.getAttribute('data-who')).toBe('agent');
+  expect(await end.innerText()).toMatch(
+    /test-agent .*this is what was read until \d\d:\d\d:\d\d\. It may have printed more since\./,
+  );
+  const clock = await clockOf(page);
+  expect(clock).toMatch(/\+$/);
+  await page.locator('.span.is-doubted.by-web').waitFor(PATIENCE);
+  expect(await linesOf(page)).toEqual(['one', 'two']);
+  expect(await page.evaluate(`getComputedStyle(document.querySelector('.log-scroller')).filter`)).toBe(
+    'grayscale(1)',
+  );
+  expect(await complaintsOf(page)).toEqual([]);
+  await expect.poll(() => page.title(), PATIENCE).not.toBe(title);
+  await shoot(page, 'outage-agent');
+  // A later look at the clock, after time that everything else shows to have passed.
+  const said = await page.getByTestId('sentence').innerText();
+  await expect.poll(() => page.getByTestId('sentence').innerText(), PATIENCE).not.toBe(said);
+  expect(await clockOf(page)).toBe(clock);
+
+  await system.agent.start();
+  await expect.poll(() => knowledgeOf(page), PATIENCE).toBe('live');
+  await page.getByTestId('task-log').getByText('three, with nobody there').waitFor(PATIENCE);
+  print('four\n');
+  await page.getByTestId('task-log').getByText('four').waitFor(PATIENCE);
+  expect(await linesOf(page)).toEqual(['one', 'two', 'three, with nobody there', 'four']);
+  await expect.poll(() => end.getAttribute('data-end'), PATIENCE).toBe('following');
+  await expect.poll(() => page.title(), PATIENCE).toBe(title);
+  await page.getByTestId('tab-events').click();
+  await page.getByTestId('event-gap').waitFor(PATIENCE);
+  expect(await page.getByTestId('event-gap').innerText()).toMatch(
+    /nothing was heard from test-agent\. It was running; then the truth: running\./,
+  );
+  await page.locator('.span.is-doubted.by-web').waitFor(PATIENCE);
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'outage-agent-back');
+  expect(loads).toBe(0);
+});
+
+test('web is killed under the eyes: all of it goes stale and says so; back, it goes on by itself', async () => {
+  await using system = await startSystem();
+  const { id, print } = await startEcho(system);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  let loads = 0;
+  page.on('load', () => (loads += 1));
+  print('one\n');
+  await page.getByTestId('task-log').getByText('one').waitFor(PATIENCE);
+
+  await system.web.end('SIGKILL');
+  print('two\n');
+  await page.locator('.app.weak').waitFor(PATIENCE);
+  await page.getByTestId('frozen').waitFor(PATIENCE);
+  expect(await page.getByTestId('frozen').innerText()).toMatch(
+    /not been heard for .* nothing here is newer than \d\d:\d\d:\d\d/,
+  );
+  await expect.poll(() => knowledgeOf(page), PATIENCE).toBe('unknown');
+  const end = page.getByTestId('log-end');
+  await expect.poll(() => end.getAttribute('data-who'), PATIENCE).toBe('web');
+  expect(await clockOf(page)).toMatch(/\+$/);
+  await expect.poll(() => page.getByTestId('proof').getAttribute('data-proof'), PATIENCE).toBe('not-asked');
+  expect(await page.getByTestId('cancel').isDisabled()).toBe(true);
+  await page.locator('.span.is-doubted.by-page').waitFor(PATIENCE);
+  expect(await complaintsOf(page)).toEqual([]);
+  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
+  expect(await complaintsOf(page)).toEqual([]);
+  await shoot(page, 'outage-web');
+
+  await system.web.start();
+  await expect.poll(() => knowledgeOf(page), PATIENCE).toBe('live');
+  await page.getByTestId('task-log').getByText('two').waitFor(PATIENCE);
+  print('three\n');
+  await page.getByTestId('task-log').getByText('three').waitFor(PATIENCE);
+  expect(await linesOf(page)).toEqual(['one', 'two', 'three']);
+  expect(await page.getByTestId('frozen').count()).toBe(0);
+  await expect.poll(() => page.getByTestId('proof').getAttribute('data-proof'), PATIENCE).toBe('process');
+  expect(await page.getByTestId('cancel').isDisabled()).toBe(false);
+  // What this page did not hear stays on record here, apart from what web did not.
+  await page.locator('.span.is-doubted').first().waitFor(PATIENCE);
+  await shoot(page, 'outage-web-back');
+  expect(loads).toBe(0);
+});
+
+test('the log of an agent that cannot be reached says so, unlike an end of output; its attempts are told by its events', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'echo kept; exit 7' }, { title: 'ended before' });
+  await system.webTaskWhen(id, 'over', (task) => task.status === 'failed');
+  await system.agent.end('SIGKILL');
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  const end = page.getByTestId('log-end');
+  await expect.poll(() => end.getAttribute('data-end'), PATIENCE).toBe('stopped');
+  expect(await end.innerText()).toMatch(
+    /test-agent cannot be reached: nothing was read yet\. The task has ended/,
+  );
+  expect(await page.getByTestId('task-status').getAttribute('data-status')).toBe('failed');
+  expect(await complaintsOf(page)).toEqual([]);
+  await page.getByTestId('tab-attempts').click();
+  await expect
+    .poll(() => page.getByTestId('attempt').innerText(), PATIENCE)
+    .toMatch(/^1\s+pid \d+[^]*exit 7/);
+  await page.getByText('cannot be asked now').waitFor(PATIENCE);
+  await page.getByTestId('tab-log').click();
+  await system.agent.start();
+  await page.getByTestId('task-log').getByText('kept').waitFor(PATIENCE);
+  await expect.poll(() => end.getAttribute('data-end'), PATIENCE).toBe('complete');
+});
