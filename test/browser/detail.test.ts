@@ -50,7 +50,7 @@ test('a task that was tried three times shows each attempt: when, how it ended, 
   await expect
     .poll(() => rows.nth(1).innerText(), PATIENCE)
     .toMatch(/^2\s+pid \d+[^]*exit 4\s+charged\s+6 B/);
-  expect(await rows.nth(0).innerText()).toMatch(/^3\b[^]*no attempts left[^]*its last/);
+  expect(await rows.nth(0).innerText()).toMatch(/^3\b[^]*no attempt is left[^]*its last/);
   await rows.nth(2).getByTestId('attempt-log').click();
   await page.getByTestId('task-log').getByText('try 1').waitFor(PATIENCE);
 

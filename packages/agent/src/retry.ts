@@ -47,6 +47,7 @@ export function decideRetry(
 
 function exhausted(last: Outcome, attempts: number): Outcome {
   const reason: Reason = 'attempts_exhausted';
-  const cause = last.message === undefined ? last.reason : `${last.reason}: ${last.message}`;
+  const how = [last.reason, last.signal ?? last.exitCode].filter((part) => part !== undefined).join(' ');
+  const cause = last.message === undefined ? how : `${how}: ${last.message}`;
   return { ...last, reason, message: `no attempt is left after ${attempts}; the last one: ${cause}` };
 }
