@@ -280,7 +280,7 @@ function evidenceOf(task: Task, claim: ClaimRecord | undefined, at: number): Evi
 
 /** What `isSilent` means, for a person. */
 export function silenceOf({ worker, leaseMs }: Pick<ClaimRecord, 'worker' | 'leaseMs'>): string {
-  return `worker ${worker} has been silent for more than half its lease of ${leaseMs} ms`;
+  return `worker ${worker} has been silent for more than half its lease of ${leaseMs / 1000} s`;
 }
 
 /** Whether a claim has not been heard for more than half its lease. */

@@ -11,7 +11,8 @@ import { readLabels, readTasks } from '../transport/api.ts';
 import { agents, counts } from './agents.ts';
 import { linkNow, webNow } from './clock.ts';
 
-const needyTasks = signal<number | undefined>(undefined);
+/** Tasks that need a person for another reason than that they are unknown: those the feed counts at once. */
+const needyBeside = signal<number | undefined>(undefined);
 export const failedToday = signal<number | undefined>(undefined);
 export const labels = signal<readonly { label: string; tasks: number }[]>([]);
 
@@ -20,7 +21,9 @@ export const needyAgents = computed<readonly ShownAgent[]>(() =>
 );
 /** Tasks and agents together; undefined until it was read. */
 export const needsYou = computed(() =>
-  needyTasks.value === undefined ? undefined : needyTasks.value + needyAgents.value.length,
+  needyBeside.value === undefined
+    ? undefined
+    : needyBeside.value + (counts.value.unknown ?? 0) + needyAgents.value.length,
 );
 
 const SOON_MS = 3000;
@@ -67,7 +70,7 @@ async function read(): Promise<void> {
   isReading = false;
   readAt = performance.now();
   tookMs = readAt - beganAt;
-  if (needy.ok) needyTasks.value = needy.value.total;
+  if (needy.ok) needyBeside.value = Math.max(0, needy.value.total - (counts.peek().unknown ?? 0));
   if (failed.ok) failedToday.value = failed.value.total;
   if (known.ok) labels.value = known.value.items;
   if (!isChanged) return;
