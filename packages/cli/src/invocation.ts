@@ -53,10 +53,10 @@ export class Invocation {
     return painter(canColor(this.io.stdout, this.io.env, this.options.color));
   }
 
-  /** Columns of standard output, if it is a terminal. */
+  /** Columns of standard output, if it is a terminal that says how wide it is: some say 0. */
   get width(): number | undefined {
     const { stdout } = this.io;
-    return stdout.isTTY === true ? stdout.columns : undefined;
+    return stdout.isTTY === true && stdout.columns !== 0 ? stdout.columns : undefined;
   }
 
   /** One line, or several, on standard output. */

@@ -5,7 +5,7 @@
 import { isEnded, shownStatuses, worstFirst } from '@holdfast/shared/status';
 import type { SeenAgent, SeenTask } from './client.ts';
 import type { LinkState } from './follow-tasks.ts';
-import { type Cell, type Column, cutText, type Paint, renderTable } from './render.ts';
+import { type Cell, type Column, cutText, type Paint, renderTable, textWidth } from './render.ts';
 import { shortIds } from './task-ref.ts';
 import { elapsedText, exitText, statusText, taskName } from './task-text.ts';
 import { ageText, plainText } from './words.ts';
@@ -51,7 +51,11 @@ export function renderWatch(screen: WatchScreen): string[] {
     plainText(screen.agents.find((one) => one.id === task.agentId)?.name ?? task.agentId ?? '-'),
     taskName(task),
   ]);
-  lines.push(...renderTable({ columns, rows, paint, width }).split('\n'));
+  const draw = (style: Paint): string[] => renderTable({ columns, rows, paint: style, width }).split('\n');
+  const bare = draw((_style, text) => text);
+  // Columns give only so much: on a terminal that is narrower still, what is cut has no colours.
+  const isFitting = bare.every((line) => textWidth(line) <= width);
+  lines.push(...(isFitting ? draw(paint) : bare.map((line) => cutText(line, width))));
   const more = tasks.length - shown.length;
   if (more > 0) lines.push(paint('dim', cutText(`${more} more; see holdfast list`, width)));
   return lines.slice(0, height);

@@ -248,9 +248,12 @@ function refused(id: string, error: unknown): BulkItem {
   return { id, result: 'refused', code: error.code, message: error.message };
 }
 
-/** A UUIDv7 (RFC 9562) of the moment at which the task ended, the same each time. */
+/**
+ * A UUIDv7 (RFC 9562) of the moment at which the task ended, the same each time. A verdict stays on record when the
+ * agent's truth arrives, so it goes first.
+ */
 function retryIdOf({ id, task, verdict }: TaskRow): string {
-  const at = task.endedAt ?? verdict?.at ?? taskIdTime(id);
+  const at = verdict?.at ?? task.endedAt ?? taskIdTime(id);
   const time = at.toString(16).padStart(12, '0');
   const hash = createHash('sha256').update(`retry in bulk of ${id}`).digest('hex');
   const variant = ((Number.parseInt(hash[3]!, 16) & 3) | 8).toString(16);

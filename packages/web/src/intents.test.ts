@@ -174,6 +174,36 @@ test('what was promised before a restart is delivered after it, the whole of eac
   await Promise.all([accepted, cancelled]);
 });
 
+test('what is asked after a restart goes out behind what was asked of the same task before it', async () => {
+  const setup = await setUp(new FakeAgents(viewOf({ state: 'lost' })));
+  const submit = submitOf();
+  const running = { status: 'running', attempt: 1, seq: 3 } as const;
+  await setup.store.recordIntent({
+    id: 'i0',
+    taskId: submit.id,
+    agentId: 'a1',
+    at: NOON,
+    body: { action: 'submit', submit },
+  });
+  await setup.store.settleIntent('i0', NOON, taskOf(submit, running));
+  await setup.intents.reclaim(submit.id, { attempt: 1, reason: 'the host hangs' });
+  await setup.intents.cancel(submit.id);
+  const again = await restart(setup);
+  again.agents.show(viewOf());
+  const first = await again.agents.take();
+  const third = again.intents.reclaim(submit.id, { attempt: 2, reason: 'once more' });
+  await until(async () => (await rowOf(again, submit)).pending.length === 3);
+  first.answer(202, taskOf(submit, running));
+  const order = [first.path];
+  for (let more = 0; more < 2; more += 1) {
+    const call = await again.agents.take();
+    order.push(call.path);
+    call.answer(202, taskOf(submit, running));
+  }
+  expect(order.map((path) => path.split('/').at(-1))).toEqual(['reclaim', 'cancel', 'reclaim']);
+  await third;
+});
+
 test('a cancel behind a submit goes out only when the submit was answered', async () => {
   const { intents, agents, clock } = await setUp();
   const submit = submitOf();

@@ -266,7 +266,7 @@ class IntentDelivery implements Intents {
   #enqueue(intent: Intent, fromStore: boolean): Job {
     const known = this.#jobs.get(intent.id);
     if (known !== undefined) return known;
-    const job: Job = { intent, fromStore, tries: intent.tries, done: Promise.withResolvers<Delivered>() };
+    const job = newJob(intent, fromStore);
     this.#jobs.set(intent.id, job);
     const queue = this.#queues.get(intent.taskId);
     if (queue === undefined) {
@@ -419,21 +419,39 @@ class IntentDelivery implements Intents {
     const queue = this.#queues.get(intent.taskId) ?? [];
     const wasFirst = queue[0] === job;
     const rest = queue.filter((other) => other !== job);
-    if (rest.length === 0) this.#queues.delete(intent.taskId);
-    else this.#queues.set(intent.taskId, rest);
-    if (wasFirst && rest[0] !== undefined && delivered.kind !== 'gone') this.#route(rest[0]);
+    this.#queues.set(intent.taskId, rest);
     job.done.resolve(delivered);
-    if (!job.fromStore || this.#abort.signal.aborted) return;
-    this.#loadNext(intent.taskId).catch((error: unknown) =>
-      this.#options.logger.error({ err: error, task: intent.taskId }, 'its next intent could not be read'),
-    );
+    if (job.fromStore && !this.#abort.signal.aborted) void this.#loadNext(intent.taskId);
+    else if (rest.length === 0 || (wasFirst && delivered.kind !== 'gone')) this.#goOn(intent.taskId);
   }
 
-  /** What waits behind an intent that was loaded at start is in the store only. */
+  /** What waits behind an intent that was loaded at start is in the store only; what was asked since comes after it. */
   async #loadNext(taskId: string): Promise<void> {
-    for (const next of await this.#options.store.dueIntents(taskId)) this.#enqueue(next, true);
+    const { store, logger } = this.#options;
+    try {
+      const [next] = await store.dueIntents(taskId);
+      if (next !== undefined && !this.#jobs.has(next.id)) {
+        const job = newJob(next, true);
+        this.#jobs.set(next.id, job);
+        this.#queues.set(taskId, [job, ...(this.#queues.get(taskId) ?? [])]);
+      }
+    } catch (error) {
+      logger.error({ err: error, task: taskId }, 'its next intent could not be read');
+    }
+    this.#goOn(taskId);
     this.#pump();
   }
+
+  /** It is the turn of the task's next intent. */
+  #goOn(taskId: string): void {
+    const first = this.#queues.get(taskId)?.[0];
+    if (first === undefined) this.#queues.delete(taskId);
+    else this.#route(first);
+  }
+}
+
+function newJob(intent: Intent, fromStore: boolean): Job {
+  return { intent, fromStore, tries: intent.tries, done: Promise.withResolvers<Delivered>() };
 }
 
 function send(client: AgentClient, intent: Intent, signal: AbortSignal): Promise<AgentAnswer> {

@@ -4,9 +4,10 @@
  */
 import type { Command } from 'commander';
 import { isEnded } from '@holdfast/shared/status';
-import type { SeenTask } from '../client.ts';
+import type { Client, SeenTask } from '../client.ts';
 import { actOnEach } from '../each-task.ts';
 import type { Invocation } from '../invocation.ts';
+import { afterLostAnswer } from '../lost-answer.ts';
 import { endText } from '../task-text.ts';
 
 export function defineCancel(command: Command, invocation: Invocation): void {
@@ -25,11 +26,21 @@ Examples:
     .action((refs: string[]) =>
       actOnEach(invocation, {
         refs,
-        act: async (client, id) =>
-          (await client.call<SeenTask>('POST', `/tasks/${id}/cancel`, { body: {} })).value,
+        act: cancelTask,
         describe: describeCancel,
       }),
     );
+}
+
+async function cancelTask(client: Client, id: string): Promise<SeenTask> {
+  try {
+    return (await client.call<SeenTask>('POST', `/tasks/${id}/cancel`, { body: {} })).value;
+  } catch (error) {
+    throw afterLostAnswer(client, error, {
+      whether: 'the request was taken',
+      hint: 'Repeat the command: a second request changes nothing.',
+    });
+  }
 }
 
 function describeCancel(task: SeenTask): string {

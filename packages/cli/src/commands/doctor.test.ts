@@ -116,6 +116,19 @@ test('a home and secrets that others may read are failures that name the chmod',
   expect(found.find((one) => one.check === 'home')?.hint).toBe(`chmod 700 ${web.home}`);
 });
 
+test('a configuration is a secret once it holds the address of a channel', async () => {
+  await using web = await startWell();
+  const path = join(web.home, 'config.json');
+  writeFileSync(path, '{"slots": 2}');
+  chmodSync(path, 0o644);
+  expect(problems((await diagnose(web.home)).found)).toEqual([]);
+  const channels = { ops: { type: 'slack', url: 'https://hooks.slack.test/secret' } };
+  writeFileSync(path, JSON.stringify({ notifications: { channels } }));
+  expect(problems((await diagnose(web.home)).found)).toEqual([
+    'fail secrets: config.json is open to others (mode 0644)',
+  ]);
+});
+
 test('a configuration that is wrong is told, and keeps no other check from its turn', async () => {
   await using web = await startWell();
   writeFileSync(join(web.home, 'config.json'), '{"slots": "many"}');

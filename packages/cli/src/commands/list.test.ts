@@ -124,6 +124,21 @@ test('filters are passed on as the API names them', async () => {
   expect(query?.getAll('label')).toEqual(['a=b', 'c']);
 });
 
+test('an agent that nobody has is no empty list', async () => {
+  await using web = await startFakeWeb();
+  const { code, stdout, stderr } = await run(['list', '--agent', 'latpop', '--json'], { home: web.home });
+  expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+  expect(stderr).toContain('there is no agent "latpop"');
+});
+
+test('a terminal that does not know its width gets what a pipe gets', async () => {
+  await using web = await startFakeWeb();
+  const task = makeTask(1, { title: 'a title of some length' });
+  web.tasks.set(task.id, task);
+  const { stdout } = await run(['list'], { home: web.home, columns: 0 });
+  expect(stripVTControlCharacters(stdout)).toMatch(new RegExp(`${task.id}.*a title of some length`));
+});
+
 test('a status that does not exist is a usage error before anything is asked', async () => {
   await using web = await startFakeWeb();
   const { code, stderr } = await run(['list', '--status', 'runing'], { home: web.home });

@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import { shownStatuses } from '@holdfast/shared/status';
+import { chooseAgent } from '../agent-ref.ts';
 import { usageError } from '../cli-error.ts';
 import type { Client, SeenAgent, SeenTask, TaskPage } from '../client.ts';
 import type { Invocation } from '../invocation.ts';
@@ -55,6 +56,8 @@ Examples:
       const query = listQuery(invocation, options);
       const client = invocation.openClient();
       const [page, agents] = await Promise.all([readTasks(client, query, limit), client.readAgents()]);
+      // Nothing is what web finds for an agent that nobody has.
+      if (options.agent !== undefined && page.items.length === 0) chooseAgent(agents, options.agent);
       if (invocation.isJson) return invocation.printJson(page.items);
       return printTasks(invocation, page, agents, options);
     });

@@ -12,6 +12,7 @@ import { type Client, UnreachableError } from '../client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { pause } from '../io.ts';
+import { afterLostAnswer } from '../lost-answer.ts';
 import type { Cell, Column } from '../render.ts';
 import { DEFAULT_PATIENCE } from '../wait.ts';
 import { ageText, parseDuration, parseWhole, plainText, spanText } from '../words.ts';
@@ -137,11 +138,9 @@ async function sendChange(client: Client, id: string, change: Change): Promise<P
       ? (await client.call<Pool>('POST', `${base}/${change.verb}`, { body: {} })).value
       : (await client.call<Pool>('PATCH', base, { body: { slots: change.slots } })).value;
   } catch (error) {
-    if (!(error instanceof UnreachableError) || !error.wasSent) throw error;
-    throw new CliError(`${client.name} did not answer (${error.why}): whether it was done is not known`, {
-      exitCode: exitCodes.unknown,
+    throw afterLostAnswer(client, error, {
+      whether: 'it was done',
       hint: 'Repeat the command: that is harmless.',
-      cause: error,
     });
   }
 }

@@ -9,11 +9,12 @@ import type { Command } from 'commander';
 import type { ReclaimItem, ShownAgent } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { CliError, usageError } from '../cli-error.ts';
-import { type Client, type SeenAgent, type SeenTask, UnreachableError } from '../client.ts';
+import type { Client, SeenAgent, SeenTask } from '../client.ts';
 import { confirm } from '../confirm.ts';
 import { actOnEach } from '../each-task.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { afterLostAnswer } from '../lost-answer.ts';
 import { type Cell, type Column, renderTable, type Style } from '../render.ts';
 import { shortIds } from '../task-ref.ts';
 import { endText } from '../task-text.ts';
@@ -92,7 +93,7 @@ async function reclaimTask(client: Client, id: string, reason: string): Promise<
   try {
     return (await client.call<SeenTask>('POST', `/tasks/${id}/reclaim`, { body: { attempt, reason } })).value;
   } catch (error) {
-    throw afterLostAnswer(client, error);
+    throw afterLostAnswer(client, error, lostReclaim);
   }
 }
 
@@ -110,15 +111,10 @@ function reclaimText(task: SeenTask): string {
   return 'reclaim requested';
 }
 
-/** Whether it was carried out is not known, and repeating it is harmless. */
-function afterLostAnswer(client: Client, error: unknown): unknown {
-  if (!(error instanceof UnreachableError) || !error.wasSent) return error;
-  return new CliError(`${client.name} did not answer (${error.why}): whether it was reclaimed is not known`, {
-    exitCode: exitCodes.unknown,
-    hint: 'Repeat the command: an attempt that was reclaimed is not reclaimed twice.',
-    cause: error,
-  });
-}
+const lostReclaim = {
+  whether: 'it was reclaimed',
+  hint: 'Repeat the command: an attempt that was reclaimed is not reclaimed twice.',
+};
 
 // ── Stale tasks ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,7 +183,7 @@ async function askStale(client: Client, query: StaleQuery, dryRun: boolean): Pro
     const { value } = await client.call<Partial<StaleAnswer>>('POST', '/reclaim', { body });
     return { items: value.items ?? [], unreachable: value.unreachable ?? [] };
   } catch (error) {
-    throw dryRun ? error : afterLostAnswer(client, error);
+    throw dryRun ? error : afterLostAnswer(client, error, lostReclaim);
   }
 }
 

@@ -4,9 +4,10 @@
  */
 import type { Command } from 'commander';
 import { usageError } from '../cli-error.ts';
-import type { SeenTask } from '../client.ts';
+import type { Client, SeenTask } from '../client.ts';
 import { actOnEach } from '../each-task.ts';
 import type { Invocation } from '../invocation.ts';
+import { afterLostAnswer } from '../lost-answer.ts';
 import { endText } from '../task-text.ts';
 
 interface ResolveOptions {
@@ -40,9 +41,19 @@ Examples:
       const body = { verdict: 'lost', ...(options.note === undefined ? {} : { note: options.note }) };
       return actOnEach(invocation, {
         refs,
-        act: async (client, id) =>
-          (await client.call<SeenTask>('POST', `/tasks/${id}/resolve`, { body })).value,
+        act: (client, id) => resolveTask(client, id, body),
         describe: (task) => `${task.id}  ${endText(task)}`,
       });
     });
+}
+
+async function resolveTask(client: Client, id: string, body: object): Promise<SeenTask> {
+  try {
+    return (await client.call<SeenTask>('POST', `/tasks/${id}/resolve`, { body })).value;
+  } catch (error) {
+    throw afterLostAnswer(client, error, {
+      whether: 'the verdict was taken',
+      hint: `See it with: holdfast show ${id}`,
+    });
+  }
 }

@@ -4,11 +4,10 @@
  */
 import type { Command } from 'commander';
 import { uuidv7 } from 'uuidv7';
-import { CliError } from '../cli-error.ts';
-import { type Client, type SeenTask, UnreachableError } from '../client.ts';
+import type { Client, SeenTask } from '../client.ts';
 import { actOnEach } from '../each-task.ts';
-import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { afterLostAnswer } from '../lost-answer.ts';
 
 export function defineRetry(command: Command, invocation: Invocation): void {
   command
@@ -30,14 +29,9 @@ async function retryTask(client: Client, id: string): Promise<SeenTask> {
   try {
     return (await client.call<SeenTask>('POST', `/tasks/${id}/retry`, { body: { id: newId } })).value;
   } catch (error) {
-    if (!(error instanceof UnreachableError) || !error.wasSent) throw error;
-    throw new CliError(
-      `${client.name} did not answer (${error.why}): whether the retry was accepted is not known`,
-      {
-        exitCode: exitCodes.unknown,
-        hint: `Before you repeat it, look whether there is the new task: holdfast show ${newId}`,
-        cause: error,
-      },
-    );
+    throw afterLostAnswer(client, error, {
+      whether: 'the retry was accepted',
+      hint: `Before you repeat it, look whether there is the new task: holdfast show ${newId}`,
+    });
   }
 }

@@ -9,10 +9,11 @@ import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { TaskSpec } from '@holdfast/shared';
 import { uuidv7 } from 'uuidv7';
-import { CliError, usageError } from '../cli-error.ts';
-import { type Client, type SeenTask, UnreachableError } from '../client.ts';
+import { usageError } from '../cli-error.ts';
+import type { Client, SeenTask } from '../client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { afterLostAnswer } from '../lost-answer.ts';
 import { endText } from '../task-text.ts';
 import { concludeWait, DEFAULT_PATIENCE, waitForTask } from '../wait.ts';
 import { parseDuration, parseWhole } from '../words.ts';
@@ -220,16 +221,11 @@ async function submit(client: Client, body: SubmitBody, isNewId: boolean): Promi
   try {
     return (await client.call<SeenTask>('POST', '/tasks', { body })).value;
   } catch (error) {
-    if (!(error instanceof UnreachableError) || !error.wasSent) throw error;
-    throw new CliError(
-      `${client.name} did not answer (${error.why}): whether the task was accepted is not known`,
-      {
-        exitCode: exitCodes.unknown,
-        hint: isNewId
-          ? `Repeat the command with: --id ${body.id} --session ${body.sessionId}. If it was accepted, nothing runs twice.`
-          : 'Repeat the command. If the task was accepted, nothing runs twice.',
-        cause: error,
-      },
-    );
+    throw afterLostAnswer(client, error, {
+      whether: 'the task was accepted',
+      hint: isNewId
+        ? `Repeat the command with: --id ${body.id} --session ${body.sessionId}. If it was accepted, nothing runs twice.`
+        : 'Repeat the command. If the task was accepted, nothing runs twice.',
+    });
   }
 }

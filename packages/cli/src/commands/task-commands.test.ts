@@ -119,3 +119,19 @@ test('a retry whose answer was lost is unknown, and names the id to look for', a
   expect(code).toBe(75);
   expect(stderr).toMatch(/holdfast show [0-9a-f-]{36}/);
 });
+
+test.each([
+  ['cancel', ['cancel'], 'whether the request was taken is not known'],
+  ['resolve', ['resolve', '--lost'], 'whether the verdict was taken is not known'],
+  ['retry', ['retry'], 'whether the retry was accepted is not known'],
+])('a %s whose answer is lost is unknown, and says what to do', async (_name, argv, words) => {
+  await using web = await startFakeWeb();
+  web.intercept = (request, response) => {
+    if (request.method !== 'POST') return false;
+    response.destroy();
+    return true;
+  };
+  const { code, stdout, stderr } = await run([...argv, taskId(1)], { home: web.home });
+  expect({ code, stdout }).toEqual({ code: 75, stdout: '' });
+  expect(stderr).toContain(words);
+});

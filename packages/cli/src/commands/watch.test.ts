@@ -131,6 +131,10 @@ test('a screen never has more lines or columns than the terminal, and says what 
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
   expect(lines.at(-1)).toBe('22 more; see holdfast list');
   expect(renderWatch({ ...screen, tasks, width: 60, height: 1 })).toHaveLength(1);
+  for (const width of [20, 40]) {
+    for (const line of renderWatch({ ...screen, tasks, width, height: 12 }))
+      expect(line.length).toBeLessThanOrEqual(width);
+  }
 });
 
 test('what is in doubt or at work stands first, then what ended last', () => {

@@ -65,10 +65,11 @@ function checkConfig({ home, io }: CheckContext): Promise<Finding[]> {
 /** Whoever reads one of these may run commands as this user, or knows the environment of tasks. */
 const secretFiles = ['agent.token', 'web.token', 'remote-agents.json', 'agent.db', 'web.db'] as const;
 
-function checkSecrets({ home }: CheckContext): Promise<Finding[]> {
+function checkSecrets({ home, io }: CheckContext): Promise<Finding[]> {
   const findings: Finding[] = [];
   const seen: string[] = [];
-  for (const name of secretFiles) {
+  const names = hasChannels(home, io.env) ? [...secretFiles, 'config.json'] : secretFiles;
+  for (const name of names) {
     const stats = statOf(join(home, name));
     if (stats === undefined) continue;
     seen.push(name);
@@ -81,6 +82,16 @@ function checkSecrets({ home }: CheckContext): Promise<Finding[]> {
   }
   if (findings.length > 0 || seen.length === 0) return Promise.resolve(findings);
   return one(ok(`${seen.join(', ')}: of mode 0600`));
+}
+
+/** A channel’s address is its password. A configuration that is not valid is reported by its own check. */
+function hasChannels(home: string, env: NodeJS.ProcessEnv): boolean {
+  try {
+    return Object.keys(loadConfig({ flags: { home }, env }).config.notifications.channels).length > 0;
+  } catch (error) {
+    if (error instanceof ConfigError) return false;
+    throw error;
+  }
 }
 
 /** Below this share of the disk an agent starts nothing, nor below the setting `lowDiskBytes`. */

@@ -148,6 +148,32 @@ test('a bulk retry that is repeated makes no second task and names the first', a
   expect(setup.store.counts()).toEqual({ failed: 1, queued: 1 });
 });
 
+test('a task that was given up and retried in bulk is not retried again when its end becomes known', async () => {
+  const setup = await startTestApp(cleanups);
+  const submit = submitOf();
+  const old = await held(setup, 'a1', { status: 'running', attempt: 1, seq: 3 }, submit);
+  await setup.store.markUnknown('a1', 'agent_unreachable', NOON, NOON);
+  await bulk(setup, { action: 'resolve', ids: [old] });
+  setup.network.reply = (call) => {
+    const { id } = call.body as { id: string };
+    call.answer(201, taskOf(submitOf({ id }), { retryOf: old, seq: 5 }));
+  };
+  const [first] = (await bulk(setup, { action: 'retry', ids: [old] })).items;
+  expect(first).toMatchObject({ result: 'done' });
+  const ended = { agentId: 'a1', status: 'failed', attempt: 1, seq: 9, endedAt: NOON - 5000 } as const;
+  await setup.store.recordIntent({
+    id: 'late',
+    taskId: old,
+    agentId: 'a1',
+    at: NOON,
+    body: { action: 'cancel' },
+  });
+  await setup.store.settleIntent('late', NOON, taskOf(submit, ended));
+  expect(await setup.store.task(old)).toMatchObject({ status: 'failed' });
+  const [second] = (await bulk(setup, { action: 'retry', ids: [old] })).items;
+  expect(second).toMatchObject({ result: 'done', newId: first!.newId });
+});
+
 test('a bulk reclaim means the attempt that web knew, and an unknown task is given up in bulk', async () => {
   const setup = await startTestApp(cleanups);
   const ids = [

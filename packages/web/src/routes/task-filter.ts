@@ -36,23 +36,31 @@ export const filterFields = {
       'all of them: `needsYou` (unknown, or one of the next three), `stale` (nobody seems to work on it), `attention`, ' +
       '`refused`, `pending`',
   }),
-  since: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(Number.MAX_SAFE_INTEGER)
+  // Not coerced: null, false and nothing at all would mean every time there was.
+  since: z
+    .union([
+      z.int().min(0),
+      z
+        .string()
+        .regex(/^\d{1,15}$/, 'must be a time in ms')
+        .transform(Number),
+    ])
     .optional()
-    .openapi({ description: 'not ended, or ended at this time (ms) or later' }),
+    .openapi({ type: 'integer', description: 'not ended, or ended at this time (ms) or later' }),
   attempt: numberTest('its number'),
   exit: numberTest('the exit code'),
 };
 
 type FilterFields = z.infer<z.ZodObject<typeof filterFields>>;
 
-/** The store's filter, its marks as of `now`. An agent that nobody has finds nothing. */
+/**
+ * The store's filter, its marks as of `now`. An agent that nobody has finds nothing; a name that several have is
+ * refused (`ProblemError` `invalid`), as it could mean any of them.
+ */
 export function toFilter(agents: Pick<Agents, 'find'>, fields: FilterFields, now: number): TaskFilter {
   const { agent, label, is, attempt, exit, ...rest } = fields;
   const found = agent === undefined ? undefined : agents.find(agent);
+  if (found?.outcome === 'ambiguous') throw invalidAgent('filter', manyCalled(agent!));
   return definedOnly({
     ...rest,
     agentId: found?.outcome === 'found' ? found.view.id : agent,
@@ -74,11 +82,18 @@ function toNumberTest(asked: string | number | undefined): NumberTest | undefine
 export function namedAgent(agents: Pick<Agents, 'find'>, reference: string): string {
   const found = agents.find(reference);
   if (found.outcome === 'found') return found.view.id;
-  const detail =
-    found.outcome === 'none'
-      ? `no agent has the id or name "${reference}"`
-      : `more than one agent is called "${reference}"; give its id`;
-  throw new ProblemError('invalid', `The body is not valid: /agent ${detail}`, {
+  throw invalidAgent(
+    'body',
+    found.outcome === 'none' ? `no agent has the id or name "${reference}"` : manyCalled(reference),
+  );
+}
+
+function manyCalled(name: string): string {
+  return `more than one agent is called "${name}"; give its id`;
+}
+
+function invalidAgent(what: 'body' | 'filter', detail: string): ProblemError {
+  return new ProblemError('invalid', `The ${what} is not valid: /agent ${detail}`, {
     errors: [{ pointer: '/agent', detail }],
   });
 }

@@ -17,7 +17,7 @@ export interface Conditions {
 }
 
 /** A refused submit stays in sight this long: the task is over, and only the person can do something about it. */
-export const REFUSAL_SHOWN_MS = 24 * 3600 * 1000;
+const REFUSAL_SHOWN_MS = 24 * 3600 * 1000;
 
 const DAY_MS = 24 * 3600 * 1000;
 const shown = 'coalesce(answer, task)';

@@ -1,0 +1,24 @@
+import { z } from '@hono/zod-openapi';
+import { ProblemError } from '@holdfast/shared';
+import { expect, test } from 'vitest';
+import { NOON, viewOf } from '../test-kit.ts';
+import { filterFields, toFilter } from './task-filter.ts';
+
+const FilterSchema = z.strictObject(filterFields);
+
+test('a time that is none is refused, and never read as the beginning of time', () => {
+  const refused = [null, false, '', [], ' 1', '1e3', -1, 1.5];
+  expect(refused.filter((since) => FilterSchema.safeParse({ since }).success)).toEqual([]);
+  expect(FilterSchema.parse({ since: NOON })).toEqual({ since: NOON });
+  expect(FilterSchema.parse({ since: String(NOON) })).toEqual({ since: NOON });
+});
+
+test('an agent is found by name; nobody’s is taken as an id; a name that several have is refused', () => {
+  const found = { find: () => ({ outcome: 'found' as const, view: viewOf({ id: 'a7' }) }) };
+  expect(toFilter(found, { agent: 'one' }, NOON)).toEqual({ agentId: 'a7' });
+  const none = { find: () => ({ outcome: 'none' as const }) };
+  expect(toFilter(none, { agent: 'gone' }, NOON)).toEqual({ agentId: 'gone' });
+  const several = { find: () => ({ outcome: 'ambiguous' as const }) };
+  expect(() => toFilter(several, { agent: 'one' }, NOON)).toThrow(ProblemError);
+  expect(() => toFilter(several, { agent: 'one' }, NOON)).toThrow('more than one agent is called "one"');
+});
