@@ -162,6 +162,38 @@ async function submit(system: System, spec: Record<string, unknown>): Promise<st
   return id;
 }
 
+test('P4: a journal that was restored in place knows nothing of what ran since: that is a stray, and is stopped before the attempt of the same number starts', async () => {
+  await using system = await startSystem({ web: false });
+  const marks = join(system.home, 'marks');
+  await system.call('agent', 'POST', '/pool/pause');
+  const id = await submit(system, {
+    shell: `trap '' TERM; echo $$ >> ${marks}; while :; do sleep 0.1; done`,
+  });
+  await system.agent.end('SIGTERM');
+  const [journal, copy] = [join(system.home, 'agent.db'), join(system.home, 'copy.db')];
+  copyFileSync(journal, copy);
+  await system.agent.start();
+  await system.call('agent', 'POST', '/pool/resume');
+  await system.agentTaskWhen(id, 'running', running);
+  const [first] = (await content(marks)).split('\n');
+  await system.agent.end('SIGTERM');
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${journal}${suffix}`, { force: true });
+  copyFileSync(copy, journal);
+  await system.agent.start();
+  const audit = await system.call<{ strays: { pid: number }[] }>('agent', 'GET', '/audit');
+  expect(audit.body.strays.map(({ pid }) => pid)).toContain(Number(first));
+  await system.call('agent', 'POST', '/pool/resume');
+  const task = await system.agentTaskWhen(id, 'running again', running);
+  expect(task.attempt).toBe(1);
+  const begun = await until('the second begin', () => {
+    const lines = readFileSync(marks, 'utf8').trim().split('\n');
+    return lines.length === 2 && lines;
+  });
+  expect(begun[1]).not.toBe(first);
+  expect(isAlive(Number(first))).toBe(false);
+  expect((await system.call<{ strays: unknown[] }>('agent', 'GET', '/audit')).body.strays).toEqual([]);
+});
+
 /** What a process wrote into a file, once it has. */
 function content(path: string): Promise<string> {
   return until(`something in ${path}`, () =>

@@ -148,6 +148,12 @@ export class AttemptStore {
     return outcome === undefined ? undefined : (JSON.parse(outcome) as Outcome);
   }
 
+  /** The names of the run directories of all attempts of a task that are on record (run-directory.ts). */
+  runNames(taskId: string): Set<string> {
+    const rows = this.#list.all(taskId) as AttemptColumns[];
+    return new Set(rows.map((row) => `${row.attempt}-${row.launch_id}`));
+  }
+
   /** What was prepared for attempts that have ended (JSON of workspace.ts). */
   endedWorkspaces(): { taskId: string; workspace: string }[] {
     return this.#endedWorkspaces.all() as { taskId: string; workspace: string }[];

@@ -10,7 +10,7 @@
  *   later, sees the very same one; until then it is told as `unseen`. A look that failed is no verdict (P10).
  */
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   type Audit as AuditView,
   messageOf,
@@ -58,6 +58,9 @@ export interface AuditorOptions {
 type LiveTask = Task & { status: 'starting' | 'running' };
 type Ghost = AuditView['ghosts'][number];
 type Stray = AuditView['strays'][number];
+
+/** A journal that was restored gives the numbers of attempts again. */
+const FOREIGN = 'this journal knows no such run; it is stopped before its task starts again';
 
 const PAUSE_MS = 250;
 const PAGE = 200;
@@ -204,12 +207,13 @@ export class Auditor {
   }
 
   #strayOf(process: SeenProcess): Stray | undefined {
-    const { home, journal } = this.#options;
+    const { home, journal, attempts } = this.#options;
     for (const run of [process.marker, ...process.logs.map((log) => log.slice(0, log.lastIndexOf('/')))]) {
       const of = run === undefined ? undefined : attemptOf(home, run);
-      if (of === undefined) continue;
+      if (run === undefined || of === undefined) continue;
       const task = journal.record(of.taskId)?.task;
-      const message = whyStray(task, of.attempt);
+      const message =
+        whyStray(task, of.attempt) ?? (attempts.runNames(of.taskId).has(basename(run)) ? undefined : FOREIGN);
       if (message === undefined) return undefined;
       return { pid: process.pid, startedAt: startTimeOf(process.startTicks), ...of, message };
     }

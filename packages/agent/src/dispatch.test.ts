@@ -118,6 +118,7 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
     pool,
     supervisor,
     settlement,
+    foreignRuns: { stop: () => Promise.resolve() },
     workspaces: workspaces as unknown as Workspaces,
     runners: {},
     launcher: launcher as unknown as Launcher,

@@ -10,6 +10,7 @@ import { type Logger, messageOf, type Runner } from '@holdfast/shared';
 import { Alarm } from './alarm.ts';
 import type { AttemptRecord, AttemptStore } from './attempts.ts';
 import { ownEnvironment, resolveExecutable } from './environment.ts';
+import type { ForeignRuns } from './foreign-runs.ts';
 import type { Journal, TaskRecord } from './journal.ts';
 import { type Launched, type Launcher, LauncherLostError } from './launch.ts';
 import type { Pool } from './pool.ts';
@@ -29,6 +30,7 @@ export interface DispatcherOptions {
   pool: Pool;
   supervisor: Supervisor;
   settlement: Settlement;
+  foreignRuns: Pick<ForeignRuns, 'stop'>;
   workspaces: Workspaces;
   runners: Readonly<Record<string, Runner>>;
   launcher: Launcher;
@@ -176,12 +178,13 @@ export class Dispatcher {
   }
 
   async #launch(claimed: Claimed, watch: Watch): Promise<Launched> {
-    const { workspaces, runners, prepareMs, environment, launcher, supervisor } = this.#options;
+    const { foreignRuns, workspaces, runners, prepareMs, environment, launcher, supervisor } = this.#options;
     const { task, env } = claimed.record;
     const { signal: halt } = this.#halt;
     const deadline = AbortSignal.any([watch.abort.signal, halt, AbortSignal.timeout(prepareMs)]);
     const marker = { taskId: task.id, attempt: task.attempt, sessionId: task.sessionId, run: watch.run.path };
     const marked = ownEnvironment(undefined, marker);
+    await foreignRuns.stop(task.id, deadline);
     const cwd = await workspaces.prepare(task.spec, claimed.worktree, deadline, marked);
     const argv = argvOf(task, runners);
     if (argv === undefined) {

@@ -33,6 +33,7 @@ import { Claims } from './claims.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Events } from './events.ts';
 import { ExternalIds } from './external-id.ts';
+import { ForeignRuns } from './foreign-runs.ts';
 import { Journal } from './journal.ts';
 import { Launcher } from './launch.ts';
 import { Look } from './look.ts';
@@ -170,6 +171,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     pool,
     supervisor,
     settlement,
+    foreignRuns: new ForeignRuns({ home, attempts, look, killGraceMs, logger, monotonic }),
     workspaces,
     runners,
     launcher,
