@@ -64,7 +64,14 @@ export function createWebApp(options: WebAppOptions): OpenAPIHono {
   addServiceRoutes(app, { reads, feed, metrics, checks: () => ({ store: options.isStoreOpen() }) });
   addSessionRoutes(app, { store, reads, now });
   addTaskRoutes(app, { store, agents, reads, outputs, now });
-  addBulkRoutes(app, { store, agents, intents, now, ...definedOnly({ startTimer: options.startTimer }) });
+  addBulkRoutes(app, {
+    store,
+    agents,
+    intents,
+    logger,
+    now,
+    ...definedOnly({ startTimer: options.startTimer }),
+  });
   addActionRoutes(app, { store, agents, intents, reads, now });
   addAgentRoutes(app, { agents, reads });
   addAuditRoutes(app, { agents, reads });

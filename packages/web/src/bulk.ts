@@ -2,7 +2,7 @@
  * One action on many tasks.
  *
  * Guarantees:
- * - Each task is judged and acted on by itself: what one is refused for changes nothing for the others.
+ * - Each task is judged and acted on by itself: what one is refused for, or fails with, changes nothing for the others.
  * - A dry run changes nothing and refuses what the action itself would refuse without asking an agent.
  * - Agents are served side by side, and all of it waits for answers no longer than 10 s: what is not answered by
  *   then is promised (P11).
@@ -12,12 +12,12 @@
  */
 import { createHash } from 'node:crypto';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { ProblemError, taskIdTime } from '@holdfast/shared';
+import { type Logger, ProblemError, taskIdTime } from '@holdfast/shared';
 import type { Agents } from './agents.ts';
 import { isAway } from './delivery-lane.ts';
 import type { Intents } from './intents.ts';
 import { type Action, notUnknown, refusalOf } from './judge.ts';
-import type { SessionStore, TaskFilter, TaskRow } from './session-store.ts';
+import type { SessionStore, TaskFilter, TaskRow, TaskRows } from './session-store.ts';
 import { type StartTimer, startTimer } from './timers.ts';
 
 export interface BulkRequest {
@@ -40,9 +40,10 @@ interface BulkItem {
 }
 
 export interface BulkOptions {
-  store: Pick<SessionStore, 'task' | 'tasks' | 'resolveLost'>;
+  store: Pick<SessionStore, 'task' | 'tasks' | 'moreTasks' | 'resolveLost'>;
   agents: Pick<Agents, 'viewOf'>;
   intents: Pick<Intents, 'cancel' | 'retry' | 'reclaim'>;
+  logger: Logger;
   now: () => number;
   startTimer?: StartTimer;
 }
@@ -94,16 +95,15 @@ async function choose(
     for (const id of ids) chosen.push(await chosenOf(options, request, id, await store.task(id)));
     return { chosen, matched: ids.length };
   }
-  let after: string | undefined;
-  let matched = 0;
-  do {
-    const page = await store.tasks(which.filter, { limit: PAGE, ...(after === undefined ? {} : { after }) });
-    if (after === undefined) matched = page.total;
+  const first = await store.tasks(which.filter, { limit: PAGE });
+  let page: TaskRows = first;
+  for (;;) {
     for (const row of page.items) chosen.push(await chosenOf(options, request, row.id, row));
-    after = page.next;
     await yieldToOthers();
-  } while (after !== undefined && chosen.length < MOST_MATCHES);
-  return { chosen: chosen.slice(0, MOST_MATCHES), matched };
+    if (page.next === undefined || chosen.length >= MOST_MATCHES) break;
+    page = await store.moreTasks(which.filter, { limit: PAGE, after: page.next });
+  }
+  return { chosen: chosen.slice(0, MOST_MATCHES), matched: first.total };
 }
 
 async function chosenOf(
@@ -122,7 +122,7 @@ async function chosenOf(
 
 /** What the action would do to one task. */
 async function forecastOf(
-  { store, agents }: BulkOptions,
+  { store, agents, logger }: BulkOptions,
   action: Action,
   id: string,
   row: TaskRow | undefined,
@@ -141,7 +141,7 @@ async function forecastOf(
       ...(newId === undefined ? {} : { newId }),
     };
   } catch (error) {
-    return refused(id, error);
+    return refused(id, error, logger);
   }
 }
 
@@ -193,7 +193,7 @@ async function actOnAll(
       try {
         items[next.value] = await act(options, request, one, patience);
       } catch (error) {
-        items[next.value] = refused(one.id, error);
+        items[next.value] = refused(one.id, error, options.logger);
       }
     }
   }
@@ -242,10 +242,18 @@ function answered(id: string, action: Action, row: TaskRow): BulkItem {
   return { id, result: 'done' };
 }
 
-/** A refusal as a row's result. Rethrows what is none. */
-function refused(id: string, error: unknown): BulkItem {
-  if (!(error instanceof ProblemError)) throw error;
-  return { id, result: 'refused', code: error.code, message: error.message };
+/** What was thrown, as a row's result. What is no refusal is web's own fault: the log has it, the caller does not. */
+function refused(id: string, error: unknown, logger: Logger): BulkItem {
+  if (error instanceof ProblemError) {
+    return { id, result: 'refused', code: error.code, message: error.message };
+  }
+  logger.error({ err: error, task: id }, 'one task of a bulk action could not be acted on');
+  return {
+    id,
+    result: 'refused',
+    code: 'internal',
+    message: 'The service could not do that; its log says why. Look at the task before you ask again.',
+  };
 }
 
 /**

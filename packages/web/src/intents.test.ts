@@ -1,5 +1,6 @@
 import { type Submit } from '@holdfast/shared';
 import { afterEach, expect, test } from 'vitest';
+import { FakeJournal } from './fake-journal.ts';
 import { type Intents, startIntents } from './intents.ts';
 import type { SessionStore } from './session-store.ts';
 import { openSqliteSessionStore } from './sqlite-session-store.ts';
@@ -540,6 +541,55 @@ test('a reclaim that is asked while the agent is away survives a restart of web 
   expect(call.body).toEqual({ attempt: 1, reason: 'silent' });
   call.answer(202, taskOf(submit, { status: 'running', attempt: 1, seq: 4 }));
   await until(() => after.intents.waiting().count === 0);
+});
+
+/** A running task of a1, whose journal web follows, and which is away. */
+async function runningFrom(journal: FakeJournal): Promise<{ setup: Setup; id: string }> {
+  const setup = await setUp();
+  const id = newTaskId();
+  journal.run(id);
+  await setup.store.takeSnapshot(journal.snapshot());
+  setup.agents.show(viewOf({ state: 'lost' }));
+  return { setup, id };
+}
+
+test('a reclaim waits until the journal of an agent that is back is known, and goes out if it is the same', async () => {
+  const journal = new FakeJournal('a1');
+  const { setup, id } = await runningFrom(journal);
+  setup.agents.show(viewOf({ state: 'resyncing' }));
+  // It can only be promised, so nobody waits for it.
+  const row = await setup.intents.reclaim(id, { attempt: 1, reason: 'silent' });
+  expect(row.pending).toMatchObject([{ action: 'reclaim' }]);
+  await until(() => setup.clock.waits.length > 0);
+  setup.clock.advance(10_000);
+  expect(setup.agents.calls).toEqual([]);
+  await setup.store.takeSnapshot(journal.snapshot());
+  setup.agents.show(viewOf());
+  const call = await setup.agents.take();
+  expect(call.body).toEqual({ attempt: 1, reason: 'silent' });
+  call.answer(202, taskOf(submitOf({ id }), { status: 'queued', attempt: 1, seq: 4 }));
+  await until(() => setup.intents.waiting().count === 0);
+});
+
+test('a reclaim that comes to another journal than it was asked for is refused and not sent; a cancel is', async () => {
+  const journal = new FakeJournal('a1');
+  const { setup, id } = await runningFrom(journal);
+  await setup.intents.reclaim(id, { attempt: 1, reason: 'silent' });
+  await setup.intents.cancel(id);
+  setup.agents.show(viewOf({ state: 'resyncing' }));
+  await setup.store.takeSnapshot(journal.snapshot('ahead'));
+  setup.agents.show(viewOf());
+  const call = await setup.agents.take();
+  expect(call.path).toBe(`/tasks/${id}/cancel`);
+  expect((await setup.store.task(id))?.refused).toMatchObject({
+    action: 'reclaim',
+    message:
+      "The agent's journal was replaced or restored since: attempt 1 may be another one there. " +
+      'It was not sent. Look at the task, and reclaim it again if that is still needed.',
+  });
+  call.answer(202, taskOf(submitOf({ id }), { status: 'running', attempt: 1, seq: 4 }));
+  await until(() => setup.intents.waiting().count === 0);
+  expect(setup.agents.calls).toEqual([]);
 });
 
 test('what the agent says against a reclaim is answered and shown', async () => {

@@ -11,6 +11,8 @@
  * - Only 400, 409, 413, 415 and 422 are refusals, and the agent's own 404 `no_such_task` to a cancel, a retry or a
  *   reclaim: the submit before it was acknowledged, so the agent has lost the task, and asking again cannot bring
  *   it back. Everything else is tried again, with full jitter.
+ * - A reclaim names an attempt by its number, which means something in one journal alone. It goes out only while
+ *   web knows its agent's journal, and is refused here if that is another one than the number was known from.
  * - What was never sent is held back while the agent is known to be away. So a cancel that comes before it is
  *   local, and cannot find the task already begun.
  */
@@ -71,7 +73,7 @@ export interface IntentsOptions {
 }
 
 /** How a delivery ended. `gone`: a cancel took it back before it was sent. */
-type Delivered = { kind: 'settled' } | { kind: 'refused'; answer: RefusedAnswer } | { kind: 'gone' };
+type Delivered = { kind: 'settled' } | { kind: 'refused'; problem: ProblemError } | { kind: 'gone' };
 type RefusedAnswer = Extract<AgentAnswer, { kind: 'refused' }>;
 
 interface Job {
@@ -189,7 +191,7 @@ class IntentDelivery implements Intents {
   async #act(intent: Omit<NewIntent, 'id' | 'at'>, patience: Promise<unknown> | undefined): Promise<TaskRow> {
     const { job } = await this.#record(intent);
     const delivered = await this.#within(job, patience);
-    if (delivered?.kind === 'refused') throw passOn(delivered.answer);
+    if (delivered?.kind === 'refused') throw delivered.problem;
     return this.#row(intent.taskId);
   }
 
@@ -239,8 +241,9 @@ class IntentDelivery implements Intents {
   }
 
   /** Whether nobody is there to take it, as far as web knows. */
-  #isHeldBack({ agentId, sentAt }: Intent): boolean {
+  #isHeldBack({ agentId, sentAt, action }: Intent): boolean {
     const { agents } = this.#options;
+    if (action === 'reclaim' && agentId !== undefined && !isJournalKnown(agents.viewOf(agentId))) return true;
     if (sentAt !== undefined) return false;
     return agentId === undefined ? agents.views().every(isAway) : isAway(agents.viewOf(agentId));
   }
@@ -346,9 +349,23 @@ class IntentDelivery implements Intents {
       await this.#failLane(job, lane, 'The address of its agent is not known.');
       return;
     }
-    if (intent.sentAt === undefined && !(await this.#markFirstSend(job, agentId))) {
-      this.#remove(job, { kind: 'gone' });
+    const { body } = intent;
+    if (body.action === 'reclaim' && !isJournalKnown(agents.viewOf(agentId))) {
+      lane.addLater(job, MOST_RETRY_MS);
       return;
+    }
+    if (intent.sentAt === undefined || body.action === 'reclaim') {
+      const begun = await this.#beginSend(job, agentId);
+      if (begun === 'gone') {
+        this.#remove(job, { kind: 'gone' });
+        return;
+      }
+      if (begun === 'otherJournal') {
+        const problem = otherJournal(intent);
+        await store.refuseIntent(intent.id, problem.message, this.#now());
+        this.#remove(job, { kind: 'refused', problem });
+        return;
+      }
     }
     let answer: AgentAnswer;
     try {
@@ -370,7 +387,7 @@ class IntentDelivery implements Intents {
     } else if (isRefusal(intent, answer)) {
       lane.succeed();
       await store.refuseIntent(intent.id, answer.message, this.#now());
-      this.#remove(job, { kind: 'refused', answer });
+      this.#remove(job, { kind: 'refused', problem: passOn(answer) });
     } else if (isOfTheLane(answer)) {
       await this.#failLane(job, lane, answer.message);
     } else {
@@ -387,8 +404,8 @@ class IntentDelivery implements Intents {
     if (this.#jobs.has(job.intent.id)) lane.add(job);
   }
 
-  /** Stores agent and send, in one commit. False if the intent was taken back meanwhile. */
-  async #markFirstSend(job: Job, agentId: string): Promise<boolean> {
+  /** Stores agent and send, in one commit. `gone`: the intent was taken back meanwhile. */
+  async #beginSend(job: Job, agentId: string): Promise<'begun' | 'gone' | 'otherJournal'> {
     const { store } = this.#options;
     const { intent } = job;
     const at = this.#now();
@@ -396,12 +413,13 @@ class IntentDelivery implements Intents {
       const assigned = intent.agentId === undefined ? store.assignIntent(intent.id, agentId) : undefined;
       await Promise.all([assigned, store.markSent(intent.id, at)]);
     } catch (error) {
-      if (error instanceof StoreError && error.code === 'no_such_intent') return false;
+      if (error instanceof StoreError && error.code === 'no_such_intent') return 'gone';
+      if (error instanceof StoreError && error.code === 'other_journal') return 'otherJournal';
       throw error;
     }
     intent.agentId = agentId;
-    intent.sentAt = at;
-    return true;
+    intent.sentAt ??= at;
+    return 'begun';
   }
 
   #retryLater(job: Job, lane: Lane<Job>, leastMs = 0): void {
@@ -471,6 +489,20 @@ function send(client: AgentClient, intent: Intent, signal: AbortSignal): Promise
     default:
       return body satisfies never;
   }
+}
+
+/** From a break until its journal was read up to its head, an agent may have come back with another one. */
+function isJournalKnown(view: ShownAgent | undefined): boolean {
+  return view?.state === 'live' || view?.state === 'late';
+}
+
+function otherJournal({ body, sentAt }: Intent): ProblemError {
+  const attempt = body.action === 'reclaim' ? `attempt ${body.attempt}` : 'it';
+  return new ProblemError(
+    'attempt_changed',
+    `The agent's journal was replaced or restored since: ${attempt} may be another one there. ` +
+      `It was not sent${sentAt === undefined ? '' : ' again'}. Look at the task, and reclaim it again if that is still needed.`,
+  );
 }
 
 function isAbout(taskId: string, body: unknown): boolean {

@@ -116,6 +116,12 @@ export const tasks = sqliteTable(
     index('tasks_live')
       .on(table.agentId)
       .where(sql`on_agent = 1 and stated_status in ('queued', 'starting', 'running')`),
+    index('tasks_pending')
+      .on(table.createdAt, table.id)
+      .where(sql`pending > 0`),
+    index('tasks_refused')
+      .on(table.createdAt, table.id)
+      .where(sql`refused_at is not null`),
     index('tasks_ended')
       .on(table.agentId, table.generation, table.seq)
       .where(sql`stated_status in ('completed', 'failed', 'cancelled')`),
@@ -187,6 +193,8 @@ export const intents = sqliteTable(
     agentId: text('agent_id'),
     body: text('body').notNull(),
     createdAt: integer('created_at').notNull(),
+    /** Of a reclaim: the generation of its agent's journal in which its attempt was known; null if in none. */
+    askedGeneration: integer('asked_generation'),
     sentAt: integer('sent_at'),
     /** The generation of its agent's journal at the first send. */
     sentGeneration: integer('sent_generation'),

@@ -217,10 +217,14 @@ export interface PageRequest {
   order?: 'newest' | 'oldest';
 }
 
-export interface TaskPage {
+export interface TaskRows {
   items: TaskRow[];
   /** Pass as `after` for the next page; absent on the last. */
   next?: string;
+}
+
+export interface TaskPage extends TaskRows {
+  /** How many the filter finds in all. */
   total: number;
   cursor: string;
 }
@@ -304,7 +308,10 @@ export interface SessionStore {
   dueIntents(taskId?: string): Promise<Intent[]>;
   /** Fixes the agent before the first send, for every open intent of the task. Throws `assigned` if it has another. */
   assignIntent(intentId: string, agentId: string): Promise<void>;
-  /** The send begins: from here on the agent may have it. */
+  /**
+   * The send begins, or begins again: from here on the agent may have it. Throws `StoreError` `other_journal` for a
+   * reclaim if its agent's journal is not the one in which the attempt was known: its number means another one there.
+   */
   markSent(intentId: string, at: number): Promise<void>;
   /** A try failed in a way that says nothing: `tries` rises, and the row shows the error. */
   recordFailure(intentId: string, error: string): Promise<void>;
@@ -333,6 +340,8 @@ export interface SessionStore {
   // ── What is shown ──
   task(id: string): Promise<TaskRow | undefined>;
   tasks(filter: TaskFilter, page: PageRequest): Promise<TaskPage>;
+  /** As `tasks`, but counts nothing: a count may have to look at every task, a page never does more than once. */
+  moreTasks(filter: TaskFilter, page: PageRequest): Promise<TaskRows>;
   /** The labels that most tasks have, `key=value`, and how many have each. */
   labels(limit: number): Promise<{ label: string; tasks: number }[]>;
   sessions(
@@ -367,6 +376,7 @@ export class StoreError extends Error {
     | 'no_such_intent'
     | 'no_such_task'
     | 'assigned'
+    | 'other_journal'
     | 'bad_page';
   constructor(code: StoreError['code'], message: string) {
     super(message);

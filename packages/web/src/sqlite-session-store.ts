@@ -34,6 +34,7 @@ import type {
   TaskFilter,
   TaskPage,
   TaskRow,
+  TaskRows,
 } from './session-store.ts';
 import { AgentLog } from './store/agent-log.ts';
 import { ChangeFeed, type SessionPage } from './store/change-feed.ts';
@@ -310,6 +311,10 @@ class SqliteSessionStore implements SessionStore {
 
   async tasks(filter: TaskFilter, page: PageRequest): Promise<TaskPage> {
     return this.#list.read(filter, page);
+  }
+
+  async moreTasks(filter: TaskFilter, page: PageRequest): Promise<TaskRows> {
+    return this.#list.rows(filter, page);
   }
 
   async sessions(

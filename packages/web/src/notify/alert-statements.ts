@@ -1,9 +1,25 @@
 /** The SQL of the AlertStore on SQLite, each statement prepared once, and the records that it reads. */
 import type { AlertKind, DoubtReason, ShownStatus, SqliteDatabase, TaskStatus } from '@holdfast/shared';
 import type { Lane } from './rules.ts';
+import { MOST_ITEMS } from './wording.ts';
 
 /** Alerts of one message. */
 const MOST_TOLD = 10_000;
+/** Rows read for its words: some twenty groups of doubts, and the first alerts of every other kind. */
+const MOST_READ = 600;
+
+/** What a lane of a channel asks for. */
+interface LaneQuery {
+  channel: string;
+  /** JSON. */
+  kinds: string;
+  now: number;
+  /** News that were noted before are news no more. */
+  oldest: number;
+  unknownAfterMs: number;
+}
+
+type TellingQuery = LaneQuery & { message: number | bigint };
 
 export interface TaskRecord {
   version: number;
@@ -55,9 +71,66 @@ export interface Source {
   heard: number;
 }
 
+/** What a lane has to tell, and how it is told. */
+interface TellingParts {
+  /** FROM and WHERE: the alerts `a` that wait. */
+  source: string;
+  ripeAt: string;
+  /** The column by which doubts of one agent are told together. */
+  words: 'detail' | 'resolution';
+  isFailure: string;
+  /** Whether the largest groups of doubts are told, or the first. */
+  largestFirst: boolean;
+  /** What becomes of a telling. */
+  mark: string;
+}
+
+/** What is told of one kind. */
+interface ToldKind {
+  kind: AlertKind;
+  count: number;
+  /** Groups of doubts. */
+  groups: number;
+  failures: number;
+}
+
+/** One of the first alerts of a group. */
+export type ToldRecord = AlertRecord & { groupFirst: number; groupCount: number; groupSinceAt: number };
+
+/** Statements whose cost in rows that are read is bounded, whatever waits; SQLite itself looks at all of it. */
+function prepareTellings(database: SqliteDatabase, parts: TellingParts) {
+  const { source, ripeAt, words, isFailure, largestFirst, mark } = parts;
+  const ofLane = `${source} AND a.kind IN (SELECT value FROM json_each(@kinds))`;
+  const told = `${ofLane} AND ${ripeAt} <= @now ORDER BY a.id LIMIT ${MOST_TOLD}`;
+  const together = `CASE WHEN a.kind = 'unknown' THEN coalesce(a.agent_name, '') || char(10) || coalesce(a.${words}, '') END`;
+  return {
+    firstRipeAt: database.prepare<[LaneQuery], number | null>(`SELECT min(${ripeAt}) FROM ${ofLane}`).pluck(),
+    kinds: database.prepare<[LaneQuery], ToldKind>(
+      `SELECT kind, count(*) AS count, count(DISTINCT together) AS groups, sum(failed) AS failures
+       FROM (SELECT a.kind, ${together} AS together, (${isFailure}) AS failed FROM ${told}) GROUP BY kind`,
+    ),
+    first: database.prepare<[LaneQuery], ToldRecord>(
+      `WITH grouped AS (
+         SELECT id, kind, together, row_number() OVER (PARTITION BY kind, together ORDER BY id) AS nth,
+           count(*) OVER (PARTITION BY kind, together) AS size, min(id) OVER (PARTITION BY kind, together) AS first,
+           min(since_at) OVER (PARTITION BY kind, together) AS since
+         FROM (SELECT a.id, a.kind, a.since_at, ${together} AS together FROM ${told}))
+       SELECT ${alertColumns}, g.first AS groupFirst, g.size AS groupCount, g.since AS groupSinceAt
+       FROM (SELECT * FROM grouped WHERE nth <= ${MOST_ITEMS}
+         ORDER BY kind = 'unknown', ${largestFirst ? '-size,' : ''} first, nth LIMIT ${MOST_READ}) AS g
+         CROSS JOIN alerts AS a ON a.id = g.id
+       ORDER BY g.kind = 'unknown', ${largestFirst ? '-g.size,' : ''} g.first, g.nth`,
+    ),
+    mark: database.prepare<[TellingQuery]>(
+      `UPDATE alert_tellings SET ${mark} WHERE channel = @channel AND alert_id IN (SELECT a.id FROM ${told})`,
+    ),
+  };
+}
+
+const alertColumns =
+  'a.id, a.kind, a.task_id, a.session_id, a.agent_id, a.agent_name, a.code, a.subject, a.detail, a.lasting, a.since_at, a.noted_at, a.resolved_at, a.resolution';
+
 export function prepareStatements(database: SqliteDatabase) {
-  const alertColumns =
-    'a.id, a.kind, a.task_id, a.session_id, a.agent_id, a.agent_name, a.code, a.subject, a.detail, a.lasting, a.since_at, a.noted_at, a.resolved_at, a.resolution';
   const isOpen = 'lasting = 1 AND resolved_at IS NULL';
   return {
     getMeta: database.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck(),
@@ -139,15 +212,29 @@ export function prepareStatements(database: SqliteDatabase) {
       `UPDATE alert_tellings SET state = 'owed' WHERE alert_id = ? AND state = 'told'`,
     ),
 
-    waiting: database.prepare<[string], AlertRecord>(
-      `SELECT ${alertColumns} FROM alert_tellings AS t JOIN alerts AS a ON a.id = t.alert_id
-       WHERE t.channel = ? AND t.state = 'waiting' ORDER BY a.id LIMIT ${MOST_TOLD}`,
-    ),
-    owed: database.prepare<[string], AlertRecord>(
-      `SELECT ${alertColumns} FROM alert_tellings AS t JOIN alerts AS a ON a.id = t.alert_id
-         JOIN alert_messages AS m ON m.ordinal = t.message
-       WHERE t.channel = ? AND t.state = 'owed' AND m.state = 'delivered' ORDER BY a.id LIMIT ${MOST_TOLD}`,
-    ),
+    waiting: prepareTellings(database, {
+      source: `alert_tellings AS t INDEXED BY alert_tellings_state CROSS JOIN alerts AS a ON a.id = t.alert_id
+        WHERE t.channel = @channel AND t.state = 'waiting' AND (a.lasting = 1 OR a.noted_at > @oldest)`,
+      // `ripeAt` of rules.ts, in SQL.
+      ripeAt: `CASE WHEN a.kind IN ('unknown', 'agentLost') THEN max(a.noted_at, a.since_at + @unknownAfterMs)
+        ELSE a.noted_at END`,
+      words: 'detail',
+      isFailure: `a.kind = 'failed' OR (a.kind = 'sessionEnded' AND a.detail LIKE '% failed%')`,
+      largestFirst: false,
+      mark: `state = (SELECT CASE WHEN a.lasting = 1 THEN 'told' ELSE 'done' END FROM alerts AS a
+        WHERE a.id = alert_tellings.alert_id), message = @message`,
+    }),
+    owed: prepareTellings(database, {
+      source: `alert_tellings AS t INDEXED BY alert_tellings_state CROSS JOIN alerts AS a ON a.id = t.alert_id
+          CROSS JOIN alert_messages AS m ON m.ordinal = t.message
+        WHERE t.channel = @channel AND t.state = 'owed' AND m.state = 'delivered'`,
+      ripeAt: 'coalesce(a.resolved_at, @now)',
+      words: 'resolution',
+      isFailure: `a.resolution LIKE 'failed%'`,
+      largestFirst: true,
+      // The message that it takes back stays named.
+      mark: `state = 'done'`,
+    }),
     laneLastAt: database
       .prepare<[string, Lane], number | null>(
         'SELECT max(created_at) FROM alert_messages WHERE channel = ? AND lane = ?',
@@ -159,9 +246,6 @@ export function prepareStatements(database: SqliteDatabase) {
     insertMessage: database.prepare(
       `INSERT INTO alert_messages (id, channel, lane, body, created_at, state, next_try_at)
        VALUES (@id, @channel, @lane, @body, @now, 'waiting', @now)`,
-    ),
-    markTold: database.prepare(
-      'UPDATE alert_tellings SET state = ?, message = coalesce(?, message) WHERE channel = ? AND alert_id = ?',
     ),
     nextMessage: database.prepare<[string], MessageRecord>(
       `SELECT ordinal, id, channel, body, created_at, tries, next_try_at FROM alert_messages

@@ -363,6 +363,101 @@ function describeTellings(it: Sentence): void {
     expect(await store.alerts.nextMessage('ops')).toBeUndefined();
   });
 
+  it('tells what is ripe, in its lane, and leaves what is young; a lane that rests wakes the next look', async ({
+    store,
+  }) => {
+    const patient = rule({ unknownAfterMs: 120_000 });
+    const journal = await outage(store, 3, [patient]);
+    const other = await follow(store, new FakeJournal('agent-b', '00000000000000bb'));
+    other.run(taskId(20), { title: 'asks' });
+    other.run(taskId(21), { title: 'breaks' });
+    other.run(taskId(22), { title: 'young doubt' });
+    await store.applyEvents(other.agentId, other.log, NOW + 1);
+    await look(store, NOW + 1, [patient]);
+    const compose = (at: number) => store.alerts.compose([patient], at);
+    expect(await compose(NOW + 2)).toEqual({ nextAt: NOW + 121_000 });
+    const before = other.head;
+    other.attend(taskId(20), 'disk_slow');
+    other.end(taskId(21), 'failed');
+    await store.applyEvents(other.agentId, other.after(before), NOW + 60_000);
+    await store.markUnknown(other.agentId, 'agent_stopped', NOW, NOW + 60_000);
+    await look(store, NOW + 60_000, [patient]);
+    expect(await compose(NOW + 60_500)).toEqual({ nextAt: NOW + 61_000 });
+    // Nothing was written since: only time has passed.
+    await compose(NOW + 61_000);
+    const told = [await deliver(store, NOW + 61_001), await deliver(store, NOW + 61_001)];
+    expect(told.map((message) => [message?.lane, message?.count])).toEqual([
+      ['ended', 1],
+      ['trouble', 1],
+    ]);
+    // Both rest; then the doubts are due.
+    expect(await compose(NOW + 62_000)).toEqual({ nextAt: NOW + 121_000 });
+    await compose(NOW + 121_000);
+    expect(await deliver(store, NOW + 121_001)).toMatchObject({ count: 3, title: '3 tasks unknown' });
+    expect(await compose(NOW + 122_000)).toEqual({ nextAt: NOW + 181_000 });
+    expect(await compose(NOW + 181_000)).toEqual({});
+    expect(await deliver(store, NOW + 181_000)).toMatchObject({ title: '2 tasks unknown' });
+    await store.vouch(journal.agentId, NOW + 181_000);
+    await look(store, NOW + 181_000, [patient]);
+    expect(await compose(NOW + 181_001)).toEqual({ nextAt: NOW + 182_000 });
+    await compose(NOW + 182_000);
+    expect(await deliver(store, NOW + 182_001)).toMatchObject({ title: '3 tasks known again' });
+  });
+
+  it('tells an end that is a day old no more, and a doubt however late', async ({ store }) => {
+    const journal = await outage(store, 1);
+    const before = journal.head;
+    journal.run(taskId(30), { title: 'over' });
+    journal.end(taskId(30), 'failed');
+    await store.applyEvents(journal.agentId, journal.after(before), NOW);
+    await look(store, NOW);
+    await store.alerts.compose([rule()], NOW + 25 * 3_600_000);
+    expect((await deliver(store, NOW))?.title).toBe('Unknown: task 0');
+    expect(await deliver(store, NOW)).toBeUndefined();
+  });
+
+  it('takes back what is resolved while its message is under way, once that is delivered', async ({
+    store,
+  }) => {
+    const journal = await outage(store, 2);
+    await store.alerts.compose([rule()], NOW + 1000);
+    await store.vouch(journal.agentId, NOW + 2000);
+    await look(store, NOW + 2000);
+    expect(await store.alerts.compose([rule()], NOW + 9000)).toEqual({});
+    await deliver(store, NOW + 10_000);
+    await store.alerts.compose([rule()], NOW + 10_001);
+    expect((await deliver(store, NOW + 10_002))?.title).toBe('2 tasks known again');
+  });
+
+  it('counts what it tells, group by group, though it reads only the first', async ({ store }) => {
+    const channels = [rule({ on: ['failed', 'completed', 'unknown'] })];
+    const journal = await follow(store);
+    await look(store, NOW, channels);
+    for (let n = 0; n < 40; n++) {
+      journal.run(taskId(n), { title: `task ${n}` });
+      if (n < 35) journal.end(taskId(n), n === 34 ? 'failed' : 'completed');
+    }
+    await store.applyEvents(journal.agentId, journal.log, NOW);
+    await store.markUnknown(journal.agentId, 'agent_stopped', NOW, NOW);
+    await look(store, NOW, channels);
+    await store.alerts.compose(channels, NOW + 1000);
+    const ended = await deliver(store, NOW + 1001);
+    expect(ended).toMatchObject({ title: '1 task failed, 34 tasks completed', count: 35, tone: 'bad' });
+    const lines = ended!.text.split('\n');
+    expect([lines[0], lines[1], lines.length, lines[9]]).toEqual([
+      'Failed: task 34, exit code 0 (agent-a)',
+      'Completed: task 0, exit code 0 (agent-a)',
+      10,
+      '… and 26 more',
+    ]);
+    expect(ended!.items.map(({ subject }) => subject)).toEqual(
+      Array.from({ length: 20 }, (_, n) => `task ${n}`),
+    );
+    const doubted = await deliver(store, NOW + 1002);
+    expect(doubted).toMatchObject({ title: '5 tasks unknown', count: 5 });
+    expect(doubted!.text).toContain('5 tasks (task 35, task 36, task 37, …), were running');
+  });
+
   it('takes back only what was delivered', async ({ store }) => {
     const journal = await outage(store, 1);
     await store.alerts.compose([rule()], NOW + 1000);

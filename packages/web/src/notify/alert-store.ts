@@ -63,8 +63,8 @@ export interface AlertStore {
   /** Notes what is new since the last look, a page of it; `more` if another look would find more. */
   look(look: Look): Promise<{ more: boolean }>;
   /**
-   * Makes the messages that are due, as `planMessages` says. `nextAt`: when the next one will be, if something waits
-   * for a time alone.
+   * Makes the messages that are due, as rules.ts says. `nextAt`: when to compose again though nothing happens: the next
+   * message is due, or a lane has rested.
    */
   compose(channels: readonly ChannelRule[], at: number): Promise<{ nextAt?: number }>;
   /** The oldest message that waits for this channel. */

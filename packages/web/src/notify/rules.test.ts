@@ -1,6 +1,16 @@
 import type { AlertKind } from '@holdfast/shared';
 import { expect, test } from 'vitest';
-import { type Alert, type ChannelRule, isWanted, type PlanInput, planMessages } from './rules.ts';
+import {
+  type ChannelRule,
+  dueAt,
+  isWanted,
+  kindsOf,
+  type LanePlan,
+  type LaneState,
+  laneOf,
+  planLane,
+  ripeAt,
+} from './rules.ts';
 
 const NOW = 1_800_000_000_000;
 const rule: ChannelRule = {
@@ -10,98 +20,42 @@ const rule: ChannelRule = {
   cooldownMs: 60_000,
 };
 
-/** Noted `agoMs` before now. */
-function alert(kind: AlertKind, agoMs: number, change: Partial<Alert> = {}): Alert {
-  const at = NOW - agoMs;
-  const lasting = kind === 'unknown' || kind === 'attention' || kind === 'agentLost';
-  return { id: 1, kind, subject: 's', detail: '', lasting, sinceAt: at, notedAt: at, ...change };
-}
-
-function plan(input: Partial<PlanInput>) {
-  const { messages, nextAt } = planMessages({ rule, lanes: {}, waiting: [], owed: [], now: NOW, ...input });
-  return {
-    messages: messages.map(({ lane, alerts }) => `${lane} ${alerts.length}`),
-    ...(nextAt === undefined ? {} : { inMs: nextAt - NOW }),
-  };
-}
-
-const cases: [string, Partial<PlanInput>, ReturnType<typeof plan>][] = [
-  ['nothing', {}, { messages: [] }],
-  ['news of this moment is gathered', { waiting: [alert('failed', 0)] }, { messages: [], inMs: 1000 }],
+const plans: [string, LaneState, LanePlan][] = [
+  ['a lane that never told anything is open', { busy: false }, { kind: 'open' }],
   [
-    'after the gathering all of it is told',
-    { waiting: [alert('failed', 1000), alert('failed', 0)] },
-    { messages: ['ended 2'] },
+    'in the cooldown it rests',
+    { busy: false, lastAt: NOW - 20_000 },
+    { kind: 'resting', until: NOW + 40_000 },
   ],
-  [
-    'in the cooldown it waits',
-    { waiting: [alert('failed', 2000)], lanes: { ended: { busy: false, lastAt: NOW - 20_000 } } },
-    { messages: [], inMs: 40_000 },
-  ],
-  [
-    'after the cooldown it is told at once',
-    { waiting: [alert('failed', 2000)], lanes: { ended: { busy: false, lastAt: NOW - 60_000 } } },
-    { messages: ['ended 1'] },
-  ],
+  ['after the cooldown it is open at once', { busy: false, lastAt: NOW - 60_000 }, { kind: 'open' }],
   [
     'a lane whose message is under way waits for it, not for a time',
-    { waiting: [alert('failed', 99_000)], lanes: { ended: { busy: true, lastAt: NOW - 99_000 } } },
-    { messages: [] },
+    { busy: true, lastAt: NOW - 20_000 },
+    { kind: 'none' },
   ],
-  [
-    'lanes do not wait for each other',
-    {
-      waiting: [alert('failed', 2000), alert('attention', 2000)],
-      owed: [alert('unknown', 9000, { resolvedAt: NOW - 2000 })],
-      lanes: { ended: { busy: true, lastAt: NOW } },
-    },
-    { messages: ['trouble 1', 'resolved 1'] },
-  ],
-  [
-    'a young doubt waits until it is old enough',
-    { waiting: [alert('unknown', 10_000)] },
-    { messages: [], inMs: 111_000 },
-  ],
-  ['an old doubt is told', { waiting: [alert('unknown', 121_000)] }, { messages: ['trouble 1'] }],
-  [
-    'a young doubt does not go with an old one',
-    { waiting: [alert('unknown', 121_000), alert('unknown', 1000)] },
-    { messages: ['trouble 1'] },
-  ],
-  [
-    'a doubt that was old when it was noted is gathered all the same',
-    { waiting: [alert('unknown', 0, { sinceAt: NOW - 999_000 })] },
-    { messages: [], inMs: 1000 },
-  ],
-  [
-    'attention does not wait for the time of doubts',
-    { waiting: [alert('attention', 1000)] },
-    { messages: ['trouble 1'] },
-  ],
-  [
-    'an end that could not be told for a day is news no more',
-    { waiting: [alert('failed', 25 * 3_600_000)] },
-    { messages: [] },
-  ],
-  [
-    'a doubt that lasts is told however late',
-    { waiting: [alert('unknown', 25 * 3_600_000)] },
-    { messages: ['trouble 1'] },
-  ],
-  [
-    'resolutions are gathered too',
-    { owed: [alert('unknown', 99_000, { resolvedAt: NOW - 300 })] },
-    { messages: [], inMs: 700 },
-  ],
-  [
-    'a clock that was set back silences no lane',
-    { waiting: [alert('failed', 2000)], lanes: { ended: { busy: false, lastAt: NOW + 3_600_000 } } },
-    { messages: ['ended 1'] },
-  ],
+  ['a clock that was set back silences no lane', { busy: false, lastAt: NOW + 3_600_000 }, { kind: 'open' }],
 ];
 
-test.each(cases)('%s', (_name, input, expected) => {
-  expect(plan(input)).toEqual(expected);
+test.each(plans)('%s', (_name, state, expected) => {
+  expect(planLane(rule, state, NOW)).toEqual(expected);
+});
+
+const ripe: [string, AlertKind, number, number][] = [
+  ['an end is ripe when it was noted', 'failed', NOW, NOW],
+  ['attention does not wait for the time of doubts', 'attention', NOW - 5, NOW],
+  ['a doubt must last', 'unknown', NOW - 5, NOW + 119_995],
+  ['so must the silence of an agent', 'agentLost', NOW, NOW + 120_000],
+  ['a doubt that was old when it was noted is ripe then', 'unknown', NOW - 999_000, NOW],
+];
+
+test.each(ripe)('%s', (_name, kind, sinceAt, expected) => {
+  expect(ripeAt({ kind, sinceAt, notedAt: NOW }, rule)).toBe(expected);
+  expect(dueAt(expected)).toBe(expected + 1000);
+});
+
+test('each kind is told in one lane', () => {
+  expect(kindsOf('ended').map(laneOf)).toEqual(Array(4).fill('ended'));
+  expect(kindsOf('trouble').map(laneOf)).toEqual(Array(3).fill('trouble'));
 });
 
 const wants: [Partial<ChannelRule>, AlertKind, Record<string, string> | undefined, boolean][] = [

@@ -44,41 +44,40 @@ export interface LaneState {
   lastAt?: number;
 }
 
-export interface PlanInput {
-  rule: ChannelRule;
-  lanes: Partial<Record<Lane, LaneState>>;
-  /** Not told yet, unresolved. */
-  waiting: readonly Alert[];
-  /** Told and delivered, resolved since. */
-  owed: readonly Alert[];
-  now: number;
-}
-
-export interface Plan {
-  messages: { lane: Lane; alerts: Alert[] }[];
-  /** When the next message will be due, if nothing else happens. */
-  nextAt?: number;
-}
+/** What a lane may do now. `none`: it waits for its message, which is under way. */
+export type LanePlan = { kind: 'none' } | { kind: 'resting'; until: number } | { kind: 'open' };
 
 /** Time in which what happens together comes together. */
 const GATHER_MS = 1000;
 /** News that could not be told for so long are news no more. */
 export const TOO_OLD_MS = 24 * 3600 * 1000;
 
-const laneOf: Record<AlertKind, Exclude<Lane, 'resolved'>> = {
-  completed: 'ended',
-  failed: 'ended',
-  cancelled: 'ended',
-  sessionEnded: 'ended',
-  unknown: 'trouble',
-  attention: 'trouble',
-  agentLost: 'trouble',
-};
+const kindsOfLane = {
+  ended: ['completed', 'failed', 'cancelled', 'sessionEnded'],
+  trouble: ['unknown', 'attention', 'agentLost'],
+} as const satisfies Record<Exclude<Lane, 'resolved'>, readonly AlertKind[]>;
+
+/** Doubts: nobody hears of one that has not lasted. */
+const doubtKinds: readonly AlertKind[] = ['unknown', 'agentLost'];
+
+/** Kinds of the alerts that a lane tells first. What was resolved may be of any kind that lasts. */
+export function kindsOf(lane: Lane): readonly AlertKind[] {
+  return lane === 'resolved' ? kindsOfLane.trouble : kindsOfLane[lane];
+}
+
+/** The lane that tells of an alert first. */
+export function laneOf(kind: AlertKind): Exclude<Lane, 'resolved'> {
+  return kindsOf('ended').includes(kind) ? 'ended' : 'trouble';
+}
 
 /** When an alert has lasted long enough for this channel. */
-function ripeAt(alert: Pick<Alert, 'kind' | 'sinceAt' | 'notedAt'>, rule: ChannelRule): number {
-  const isDoubt = alert.kind === 'unknown' || alert.kind === 'agentLost';
-  return isDoubt ? Math.max(alert.notedAt, alert.sinceAt + rule.unknownAfterMs) : alert.notedAt;
+export function ripeAt(
+  alert: Pick<Alert, 'kind' | 'sinceAt' | 'notedAt'>,
+  rule: Pick<ChannelRule, 'unknownAfterMs'>,
+): number {
+  return doubtKinds.includes(alert.kind)
+    ? Math.max(alert.notedAt, alert.sinceAt + rule.unknownAfterMs)
+    : alert.notedAt;
 }
 
 /** Whether the channel wants to hear of it at all. `labels`: the task's; undefined for what is no task. */
@@ -95,33 +94,17 @@ export function isWanted(
   });
 }
 
-export function planMessages(input: PlanInput): Plan {
-  const { rule, now } = input;
-  const fresh = input.waiting.filter((alert) => alert.lasting || alert.notedAt > now - TOO_OLD_MS);
-  const found: Record<Lane, { alert: Alert; ripeAt: number }[]> = {
-    ended: [],
-    trouble: [],
-    resolved: input.owed.map((alert) => ({ alert, ripeAt: alert.resolvedAt ?? now })),
-  };
-  for (const alert of fresh) found[laneOf[alert.kind]].push({ alert, ripeAt: ripeAt(alert, rule) });
+/** Whether a lane may tell something now, whatever there is to tell. */
+export function planLane(rule: Pick<ChannelRule, 'cooldownMs'>, state: LaneState, now: number): LanePlan {
+  if (state.busy) return { kind: 'none' };
+  const { lastAt } = state;
+  // A clock that was set back must not silence the lane.
+  if (lastAt === undefined || lastAt > now) return { kind: 'open' };
+  const until = lastAt + rule.cooldownMs;
+  return until > now ? { kind: 'resting', until } : { kind: 'open' };
+}
 
-  const messages: Plan['messages'] = [];
-  let nextAt: number | undefined;
-  for (const lane of lanes) {
-    const candidates = found[lane];
-    const state = input.lanes[lane];
-    if (candidates.length === 0 || state?.busy === true) continue;
-    const first = candidates.reduce((least, one) => Math.min(least, one.ripeAt), Number.POSITIVE_INFINITY);
-    const lastAt = state?.lastAt ?? 0;
-    // A clock that was set back must not silence the lane.
-    const restedAt = lastAt > now ? now : lastAt + rule.cooldownMs;
-    const dueAt = Math.max(first + GATHER_MS, restedAt);
-    if (dueAt <= now) {
-      const alerts = candidates.filter((one) => one.ripeAt <= now).map((one) => one.alert);
-      messages.push({ lane, alerts });
-    } else {
-      nextAt = Math.min(nextAt ?? dueAt, dueAt);
-    }
-  }
-  return nextAt === undefined ? { messages } : { messages, nextAt };
+/** When an open lane tells, if the first of its alerts has lasted long enough at this time. */
+export function dueAt(firstRipeAt: number): number {
+  return firstRipeAt + GATHER_MS;
 }

@@ -4,6 +4,9 @@
  * A look reads the rows whose version is above the last one that was looked at: whatever changed has one, so nothing
  * is missed, and it costs what changed and not what is there. The place is stored in the transaction that notes what
  * was found.
+ *
+ * Composing costs what is due and not what waits: a lane that rests or has a message under way is not looked into,
+ * nor is an open one before something of it can be due (`#notBefore`); of many alerts a message reads the first.
  */
 import {
   DEFAULT_ALERTS,
@@ -19,6 +22,7 @@ import {
   type MessageRecord,
   type Source,
   type TaskRecord,
+  type ToldRecord,
 } from './alert-statements.ts';
 import {
   notedKinds,
@@ -40,16 +44,20 @@ import {
   type NewsRow,
 } from './news.ts';
 import {
+  dueAt,
   isWanted,
+  kindsOf,
+  laneOf,
   lanes,
-  planMessages,
+  planLane,
+  ripeAt,
   TOO_OLD_MS,
   type Alert,
   type ChannelRule,
   type Lane,
   type LaneState,
 } from './rules.ts';
-import { describeAlerts, type Message } from './wording.ts';
+import { describeAlerts, type Message, type Told, type ToldGroup } from './wording.ts';
 
 /** Rows of one look: some 10 ms, so that nobody else waits long. */
 const LOOK_ROWS = 1000;
@@ -83,6 +91,11 @@ export class SqliteAlertStore implements AlertStore {
   readonly #statements;
   /** The version that was looked at; ahead of the stored one while what lies between them was no news. */
   #lookedTo = 0;
+  /**
+   * Until when a lane of a channel has nothing to tell; what is written since lowers it, and nothing else may make a
+   * lane due earlier. A rollback leaves it as it is or too early, which costs a look. Empty after a start.
+   */
+  readonly #notBefore = new Map<string, number>();
 
   constructor(database: SqliteDatabase, group: GroupCommit) {
     this.#group = group;
@@ -225,7 +238,10 @@ export class SqliteAlertStore implements AlertStore {
     if (changes === 0) return;
     looking.found += 1;
     for (const rule of channels) {
-      if (isWanted(rule, news.kind, labels)) this.#statements.insertTelling.run(rule.name, lastInsertRowid);
+      if (!isWanted(rule, news.kind, labels)) continue;
+      this.#statements.insertTelling.run(rule.name, lastInsertRowid);
+      const ripe = ripeAt({ kind: news.kind, sinceAt: news.sinceAt, notedAt: at }, rule);
+      this.#lower(keyOf(rule, laneOf(news.kind)), dueAt(ripe));
     }
   }
 
@@ -236,6 +252,12 @@ export class SqliteAlertStore implements AlertStore {
     resolveAlert.run(looking.at, resolution, alertId);
     forgetWaiting.run(alertId);
     oweTold.run(alertId);
+    for (const rule of looking.channels) this.#lower(keyOf(rule, 'resolved'), dueAt(looking.at));
+  }
+
+  #lower(key: string, at: number): void {
+    const known = this.#notBefore.get(key);
+    if (known !== undefined && at < known) this.#notBefore.set(key, at);
   }
 
   // ── Telling ──
@@ -250,28 +272,52 @@ export class SqliteAlertStore implements AlertStore {
   }
 
   #composeFor(rule: ChannelRule, now: number): number | undefined {
-    const { waiting, owed, insertMessage, markTold } = this.#statements;
-    const plan = planMessages({
-      rule,
-      lanes: Object.fromEntries(lanes.map((lane) => [lane, this.#laneOf(rule.name, lane)])),
-      waiting: waiting.all(rule.name).map(toAlert),
-      owed: owed.all(rule.name).map(toAlert),
+    const times = lanes
+      .map((lane) => this.#composeLane(rule, lane, now))
+      .filter((nextAt) => nextAt !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** Makes the lane's message if it is due; else says when one may be, if time alone brings it. */
+  #composeLane(rule: ChannelRule, lane: Lane, now: number): number | undefined {
+    const plan = planLane(rule, this.#laneOf(rule.name, lane), now);
+    if (plan.kind === 'none') return undefined;
+    if (plan.kind === 'resting') return plan.until;
+    const key = keyOf(rule, lane);
+    const notBefore = this.#notBefore.get(key) ?? 0;
+    if (notBefore > now) return notBefore === Number.POSITIVE_INFINITY ? undefined : notBefore;
+    const tellings = lane === 'resolved' ? this.#statements.owed : this.#statements.waiting;
+    const query = {
+      channel: rule.name,
+      kinds: JSON.stringify(kindsOf(lane)),
+      now,
+      oldest: now - TOO_OLD_MS,
+      unknownAfterMs: rule.unknownAfterMs,
+    };
+    const first = tellings.firstRipeAt.get(query) ?? Number.POSITIVE_INFINITY;
+    const due = dueAt(first);
+    if (due > now) {
+      this.#notBefore.set(key, due);
+      return due === Number.POSITIVE_INFINITY ? undefined : due;
+    }
+    this.#notBefore.delete(key);
+    const kinds = tellings.kinds.all(query);
+    const told: Told = {
+      counts: Object.fromEntries(kinds.map(({ kind, count }) => [kind, count])),
+      doubts: kinds.find(({ kind }) => kind === 'unknown')?.groups ?? 0,
+      hasFailure: kinds.some(({ failures }) => failures > 0),
+      groups: groupsOf(tellings.first.all(query)),
+    };
+    const body = JSON.stringify(describeAlerts(lane, told));
+    const { lastInsertRowid } = this.#statements.insertMessage.run({
+      id: uuidv7(),
+      channel: rule.name,
+      lane,
+      body,
       now,
     });
-    for (const { lane, alerts } of plan.messages) {
-      const { lastInsertRowid } = insertMessage.run({
-        id: uuidv7(),
-        channel: rule.name,
-        lane,
-        body: JSON.stringify(describeAlerts(lane, alerts)),
-        now,
-      });
-      for (const { id, lasting } of alerts) {
-        const state = lane !== 'resolved' && lasting ? 'told' : 'done';
-        markTold.run(state, lane === 'resolved' ? null : lastInsertRowid, rule.name, id);
-      }
-    }
-    return plan.nextAt;
+    tellings.mark.run({ ...query, message: lastInsertRowid });
+    return undefined;
   }
 
   #laneOf(channel: string, lane: Lane): LaneState {
@@ -291,6 +337,8 @@ export class SqliteAlertStore implements AlertStore {
       switch (result.outcome) {
         case 'delivered':
           settle.run('delivered', at, null, messageId);
+          // What it told can be taken back from now on.
+          this.#notBefore.clear();
           return;
         case 'failed':
           postpone.run(at, result.nextTryAt, result.error, messageId);
@@ -384,6 +432,23 @@ function toNewsRow(record: TaskRecord, isPastBase: boolean): NewsRow {
     ...(last_status === null ? {} : { lastStatus: last_status }),
     ...(refused_at === null ? {} : { refused: { message: record.refused_message ?? '', at: refused_at } }),
   };
+}
+
+function keyOf(rule: ChannelRule, lane: Lane): string {
+  return `${lane} ${rule.unknownAfterMs} ${rule.name}`;
+}
+
+/** Records of one group follow each other; groups are told apart by their oldest. */
+function groupsOf(records: readonly ToldRecord[]): ToldGroup[] {
+  const groups: ToldGroup[] = [];
+  let oldest: number | undefined;
+  for (const record of records) {
+    const alert = toAlert(record);
+    if (record.groupFirst === oldest) groups.at(-1)!.alerts.push(alert);
+    else groups.push({ count: record.groupCount, sinceAt: record.groupSinceAt, alerts: [alert] });
+    oldest = record.groupFirst;
+  }
+  return groups;
 }
 
 /** A Task that the SessionStore wrote. */

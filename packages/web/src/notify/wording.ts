@@ -36,29 +36,55 @@ type MessageItem = Pick<
   | 'resolution'
 >;
 
+/** What one message tells: how much of what, and the first of it. */
+export interface Told {
+  counts: Partial<Record<AlertKind, number>>;
+  /** Groups of doubts, the ones that are not in `groups` too. */
+  doubts: number;
+  /** Something of it ended badly. */
+  hasFailure: boolean;
+  /**
+   * All alerts of one kind; of `unknown` those of one agent with the same words. Of doubts the first ones, or when
+   * resolved the largest: at least as many as a message has lines.
+   */
+  groups: ToldGroup[];
+}
+
+export interface ToldGroup {
+  count: number;
+  /** Since when the oldest of them lasts. */
+  sinceAt: number;
+  /** The first `MOST_ITEMS` of them, oldest first; at least one. */
+  alerts: Alert[];
+}
+
 const MOST_LINES = 10;
-const MOST_ITEMS = 20;
+export const MOST_ITEMS = 20;
 /** Of several tasks that one sentence tells of, this many are named. */
 const MOST_NAMED = 3;
 
-export function describeAlerts(lane: Lane, alerts: readonly Alert[]): Message {
+export function describeAlerts(lane: Lane, told: Told): Message {
+  const first = told.groups.flatMap(({ alerts }) => alerts).toSorted((a, b) => a.id - b.id);
+  const count = sum(Object.values(told.counts));
+  const only = count === 1 ? first[0] : undefined;
   const lines =
     lane === 'resolved'
-      ? resolvedLines(alerts)
+      ? resolvedLines(told, first)
       : lane === 'trouble'
-        ? troubleLines(alerts)
-        : endedLines(alerts);
-  const left = lines.slice(MOST_LINES - 1);
-  const shown = left.length <= 1 ? lines : [...lines.slice(0, MOST_LINES - 1), `… and ${left.length} more`];
+        ? troubleLines(told, first)
+        : endedLines(first);
+  // Each doubt group is one line, everything else a line of its own.
+  const left = count - (told.counts.unknown ?? 0) + told.doubts - (MOST_LINES - 1);
+  const shown = left <= 1 ? lines : [...lines.slice(0, MOST_LINES - 1), `… and ${left} more`];
   return {
     kind: lane === 'resolved' ? 'resolved' : 'alert',
     lane,
-    tone: isGood(lane, alerts) ? 'good' : 'bad',
-    title: lane === 'resolved' ? resolvedTitle(alerts) : raisedTitle(alerts),
+    tone: lane !== 'trouble' && !told.hasFailure ? 'good' : 'bad',
+    title: lane === 'resolved' ? resolvedTitle(told, only) : raisedTitle(told, only),
     text: shown.join('\n'),
-    count: alerts.length,
-    items: alerts.slice(0, MOST_ITEMS).map(itemOf),
-    path: pathOf(lane, alerts),
+    count,
+    items: first.slice(0, MOST_ITEMS).map(itemOf),
+    path: pathOf(lane, told, only),
   };
 }
 
@@ -95,87 +121,73 @@ const many: Record<AlertKind, (count: number) => string> = {
   sessionEnded: (count) => (count === 1 ? '1 session finished' : `${count} sessions finished`),
 };
 
-function raisedTitle(alerts: readonly Alert[]): string {
-  const [only] = alerts;
-  if (only !== undefined && alerts.length === 1) return `${one[only.kind]}: ${only.subject}`;
+function raisedTitle({ counts }: Told, only: Alert | undefined): string {
+  if (only !== undefined) return `${one[only.kind]}: ${only.subject}`;
   const kinds = Object.entries(many) as [AlertKind, (count: number) => string][];
   return kinds
-    .map(([kind, words]) => ({ words, count: alerts.filter((alert) => alert.kind === kind).length }))
+    .map(([kind, words]) => ({ words, count: counts[kind] ?? 0 }))
     .filter(({ count }) => count > 0)
     .map(({ words, count }) => words(count))
     .join(', ');
 }
 
-function resolvedTitle(alerts: readonly Alert[]): string {
-  const [only] = alerts;
-  if (only !== undefined && alerts.length === 1) {
+function resolvedTitle({ counts }: Told, only: Alert | undefined): string {
+  if (only !== undefined) {
     return only.kind === 'agentLost' ? `Back: ${only.subject}` : `Resolved: ${only.subject}`;
   }
-  const unknown = alerts.filter(({ kind }) => kind === 'unknown').length;
-  const other = alerts.length - unknown;
+  const unknown = counts.unknown ?? 0;
+  const other = sum(Object.values(counts)) - unknown;
   return [
     ...(unknown === 0 ? [] : [`${tasks(unknown)} known again`]),
     ...(other === 0 ? [] : [`${other} ${unknown === 0 ? 'alerts' : 'other'} resolved`]),
   ].join(', ');
 }
 
-function endedLines(alerts: readonly Alert[]): string[] {
+function endedLines(first: readonly Alert[]): string[] {
   const worstFirst = ['failed', 'cancelled', 'sessionEnded', 'completed'];
-  return alerts
+  return first
     .toSorted((a, b) => worstFirst.indexOf(a.kind) - worstFirst.indexOf(b.kind))
     .map((alert) => `${one[alert.kind]}: ${alert.subject}${after(alert.detail)}${on(alert)}`);
 }
 
-function troubleLines(alerts: readonly Alert[]): string[] {
-  const single = alerts
+function troubleLines(told: Told, first: readonly Alert[]): string[] {
+  const single = first
     .filter(({ kind }) => kind !== 'unknown')
     .map(
       (alert) =>
         `${one[alert.kind]}: ${alert.subject}${after(alert.detail)}${on(alert)}, since ${timeText(alert.sinceAt)}`,
     );
-  const doubted = [...groupBy(alerts, 'unknown', (alert) => `${alert.agentName ?? ''}\n${alert.detail}`)];
   return [
     ...single,
-    ...doubted.map((group) => {
-      const [first] = group;
-      const since = Math.min(...group.map(({ sinceAt }) => sinceAt));
-      const isOne = group.length === 1;
-      const what = isOne ? first!.subject : `${tasks(group.length)} (${named(group)})`;
-      const detail = isOne ? first!.detail : pluralOf(first!.detail);
-      return `Unknown: ${what}${after(detail)}${on(first!)}, since ${timeText(since)}. ${isOne ? 'It' : 'They'} may still run.`;
+    ...doubtsOf(told).map((group) => {
+      const [alert] = group.alerts;
+      const isOne = group.count === 1;
+      const what = isOne ? alert!.subject : `${tasks(group.count)} (${named(group)})`;
+      const detail = isOne ? alert!.detail : pluralOf(alert!.detail);
+      return `Unknown: ${what}${after(detail)}${on(alert!)}, since ${timeText(group.sinceAt)}. ${isOne ? 'It' : 'They'} may still run.`;
     }),
   ];
 }
 
-function resolvedLines(alerts: readonly Alert[]): string[] {
-  const single = alerts
+function resolvedLines(told: Told, first: readonly Alert[]): string[] {
+  const single = first
     .filter(({ kind }) => kind !== 'unknown')
     .map((alert) => `${one[alert.kind]}: ${alert.subject},${lasted(alert)}; now: ${alert.resolution ?? ''}`);
-  const known = [
-    ...groupBy(alerts, 'unknown', (alert) => `${alert.agentName ?? ''}\n${alert.resolution ?? ''}`),
-  ];
   return [
     ...single,
-    ...known
-      .toSorted((a, b) => b.length - a.length)
+    ...doubtsOf(told)
+      .toSorted((a, b) => b.count - a.count)
       .map((group) => {
-        const [first] = group;
+        const [alert] = group.alerts;
         const what =
-          group.length === 1 ? `${first!.subject} was` : `${tasks(group.length)} (${named(group)}) were`;
-        return `${what} unknown${lasted(first!)}: ${first!.resolution ?? ''}${on(first!)}`;
+          group.count === 1 ? `${alert!.subject} was` : `${tasks(group.count)} (${named(group)}) were`;
+        return `${what} unknown${lasted(alert!)}: ${alert!.resolution ?? ''}${on(alert!)}`;
       }),
   ];
 }
 
-function groupBy(
-  alerts: readonly Alert[],
-  kind: AlertKind,
-  keyOf: (alert: Alert) => string,
-): Iterable<Alert[]> {
-  return Map.groupBy(
-    alerts.filter((alert) => alert.kind === kind),
-    keyOf,
-  ).values();
+function doubtsOf({ groups }: Told): ToldGroup[] {
+  return groups.filter(({ alerts }) => alerts[0]?.kind === 'unknown');
 }
 
 /** What is said of one unknown task, said of several. */
@@ -186,19 +198,9 @@ function pluralOf(detail: string): string {
     .replace(/ it( |$)/, ' them$1');
 }
 
-function named(group: readonly Alert[]): string {
-  const names = group.slice(0, MOST_NAMED).map(({ subject }) => subject);
-  return `${names.join(', ')}${group.length > names.length ? ', …' : ''}`;
-}
-
-function isGood(lane: Lane, alerts: readonly Alert[]): boolean {
-  if (lane === 'resolved') return !alerts.some(({ resolution = '' }) => resolution.startsWith('failed'));
-  return (
-    lane === 'ended' &&
-    !alerts.some(
-      ({ kind, detail }) => kind === 'failed' || (kind === 'sessionEnded' && / failed/.test(detail)),
-    )
-  );
+function named({ alerts, count }: ToldGroup): string {
+  const names = alerts.slice(0, MOST_NAMED).map(({ subject }) => subject);
+  return `${names.join(', ')}${count > names.length ? ', …' : ''}`;
 }
 
 function itemOf(alert: Alert): MessageItem {
@@ -206,13 +208,15 @@ function itemOf(alert: Alert): MessageItem {
   return item;
 }
 
-function pathOf(lane: Lane, alerts: readonly Alert[]): string {
-  const [only] = alerts;
-  if (alerts.length === 1 && only?.taskId !== undefined) return `/tasks/${encodeURIComponent(only.taskId)}`;
-  if (alerts.length === 1 && only?.sessionId !== undefined)
-    return `/sessions/${encodeURIComponent(only.sessionId)}`;
+function pathOf(lane: Lane, { counts }: Told, only: Alert | undefined): string {
+  if (only?.taskId !== undefined) return `/tasks/${encodeURIComponent(only.taskId)}`;
+  if (only?.sessionId !== undefined) return `/sessions/${encodeURIComponent(only.sessionId)}`;
   if (lane === 'trouble') return '/?status=unknown';
-  return lane === 'ended' && alerts.some(({ kind }) => kind === 'failed') ? '/?status=failed' : '/';
+  return lane === 'ended' && counts.failed !== undefined ? '/?status=failed' : '/';
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
 }
 
 function tasks(count: number): string {

@@ -246,6 +246,29 @@ test('a bulk that does not say which tasks it means is refused', async () => {
   }
 });
 
+test('a bulk for an agent that nobody knows is refused; one that was removed is known by its tasks', async () => {
+  const setup = await startTestApp(cleanups);
+  const left = await held(setup, 'a2', { status: 'running', attempt: 1, seq: 3 });
+  const resolve = (agent: string) =>
+    setup.call('POST', '/api/tasks/bulk', { action: 'resolve', filter: { agent, status: ['unknown'] } });
+  expect(await resolve('nobody')).toMatchObject({
+    status: 422,
+    body: {
+      code: 'invalid',
+      errors: [{ pointer: '/filter/agent', detail: 'no agent has the id or name "nobody"' }],
+    },
+  });
+  expect(await resolve('two')).toMatchObject({ status: 200, body: { items: [], matched: 0 } });
+  expect(await setup.call('GET', '/api/tasks?agent=nobody')).toMatchObject({
+    status: 200,
+    body: { total: 0 },
+  });
+  await setup.store.removeAgent('a2', NOON);
+  await setup.agents.stop();
+  setup.agents.find = () => ({ outcome: 'none' });
+  expect(await resolve('a2')).toMatchObject({ status: 200, body: { items: [{ id: left, result: 'done' }] } });
+});
+
 const stale = (taskId: string) => ({
   taskId,
   attempt: 2,

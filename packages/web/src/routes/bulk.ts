@@ -4,8 +4,9 @@ import { agentStates, ReclaimItemSchema, ReclaimStaleSchema } from '@holdfast/sh
 import type { Agents } from '../agents.ts';
 import { type BulkOptions, MOST_MATCHES, runBulk } from '../bulk.ts';
 import { reclaimStale } from '../reclaim-stale.ts';
+import type { TaskFilter } from '../session-store.ts';
 import { definedOnly, json, jsonBody, problem } from './answers.ts';
-import { filterFields, namedAgent, toFilter } from './task-filter.ts';
+import { type FilterFields, filterFields, namedAgent, noSuchAgent, toFilter } from './task-filter.ts';
 
 export interface BulkRoutesOptions extends BulkOptions {
   agents: Agents;
@@ -99,11 +100,24 @@ const reclaim = createRoute({
 });
 
 export function addBulkRoutes(app: OpenAPIHono, options: BulkRoutesOptions): void {
-  const { agents } = options;
+  const { agents, store, now } = options;
+
+  /**
+   * Nothing to do and an agent that was misspelt must not look the same. An agent that was removed is known by its
+   * tasks. Throws `ProblemError` `invalid`.
+   */
+  async function filterOf(fields: FilterFields): Promise<TaskFilter> {
+    const filter = toFilter(agents, fields, now());
+    const { agent } = fields;
+    if (agent === undefined || agents.find(agent).outcome === 'found') return filter;
+    const { items } = await store.moreTasks({ agentId: agent }, { limit: 1 });
+    if (items.length === 0) throw noSuchAgent(agent, '/filter/agent');
+    return filter;
+  }
 
   app.openapi(bulk, async (context) => {
     const { action, ids, filter, dryRun = false, reason = DEFAULT_REASON } = context.req.valid('json');
-    const which = ids === undefined ? { filter: toFilter(agents, filter ?? {}, options.now()) } : { ids };
+    const which = ids === undefined ? { filter: await filterOf(filter ?? {}) } : { ids };
     return context.json(await runBulk(options, { action, which, isDryRun: dryRun, reason }), 200);
   });
 

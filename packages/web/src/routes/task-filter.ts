@@ -51,7 +51,7 @@ export const filterFields = {
   exit: numberTest('the exit code'),
 };
 
-type FilterFields = z.infer<z.ZodObject<typeof filterFields>>;
+export type FilterFields = z.infer<z.ZodObject<typeof filterFields>>;
 
 /**
  * The store's filter, its marks as of `now`. An agent that nobody has finds nothing; a name that several have is
@@ -78,22 +78,25 @@ function toNumberTest(asked: string | number | undefined): NumberTest | undefine
   return { op, value: Number(op === '=' ? text : text.slice(1)) };
 }
 
-/** The id of the agent that a request's body names. Throws `ProblemError` `invalid`. */
+/** The id of the agent that a request's body names at `/agent`. Throws `ProblemError` `invalid`. */
 export function namedAgent(agents: Pick<Agents, 'find'>, reference: string): string {
   const found = agents.find(reference);
   if (found.outcome === 'found') return found.view.id;
-  throw invalidAgent(
-    'body',
-    found.outcome === 'none' ? `no agent has the id or name "${reference}"` : manyCalled(reference),
-  );
+  if (found.outcome === 'none') throw noSuchAgent(reference, '/agent');
+  throw invalidAgent('body', manyCalled(reference));
+}
+
+/** Nobody has the id or name that stands at `pointer` of a body. */
+export function noSuchAgent(reference: string, pointer: string): ProblemError {
+  return invalidAgent('body', `no agent has the id or name "${reference}"`, pointer);
 }
 
 function manyCalled(name: string): string {
   return `more than one agent is called "${name}"; give its id`;
 }
 
-function invalidAgent(what: 'body' | 'filter', detail: string): ProblemError {
-  return new ProblemError('invalid', `The ${what} is not valid: /agent ${detail}`, {
-    errors: [{ pointer: '/agent', detail }],
+function invalidAgent(what: 'body' | 'filter', detail: string, pointer = '/agent'): ProblemError {
+  return new ProblemError('invalid', `The ${what} is not valid: ${pointer} ${detail}`, {
+    errors: [{ pointer, detail }],
   });
 }

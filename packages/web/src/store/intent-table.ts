@@ -21,7 +21,7 @@ import {
   type RecordedIntent,
   type TaskRow,
 } from '../session-store.ts';
-import { knownTask, newDraft, type TaskDraft } from './task-table.ts';
+import { knownTask, newDraft, type TaskDraft, type TaskRecord } from './task-table.ts';
 import { UnitOfWork, type Tables } from './unit-of-work.ts';
 
 interface IntentRecord {
@@ -32,6 +32,7 @@ interface IntentRecord {
   agent_id: string | null;
   body: string;
   created_at: number;
+  asked_generation: number | null;
   sent_at: number | null;
   sent_generation: number | null;
   tries: number;
@@ -59,7 +60,8 @@ export class IntentTable {
       'SELECT * FROM intents WHERE task_id = ? ORDER BY ordinal',
     );
     this.#insert = database.prepare(
-      'INSERT INTO intents (id, task_id, action, agent_id, body, created_at) VALUES (?, ?, ?, ?, ?, ?)',
+      `INSERT INTO intents (id, task_id, action, agent_id, body, created_at, asked_generation)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#due = database.prepare<[], IntentRecord>(
       `SELECT * FROM intents AS i
@@ -135,7 +137,8 @@ export class IntentTable {
   #open(unit: UnitOfWork, draft: TaskDraft, intent: NewIntent): RecordedIntent {
     const { record } = draft;
     const { id, taskId, agentId, body, at } = intent;
-    this.#insert.run(id, taskId, body.action, agentId ?? null, JSON.stringify(body), at);
+    const asked = body.action === 'reclaim' ? this.#generationOf(record, agentId) : null;
+    this.#insert.run(id, taskId, body.action, agentId ?? null, JSON.stringify(body), at, asked);
     record.pending += 1;
     record.refused_action = null;
     record.refused_message = null;
@@ -143,6 +146,13 @@ export class IntentTable {
     draft.changed = true;
     unit.flush();
     return { outcome: 'recorded', row: this.#row(draft) };
+  }
+
+  /** In which journal the row's attempt was known: its agent's of that time, or of now where only an answer named it. */
+  #generationOf(record: TaskRecord, agentId: string | undefined): number | null {
+    if (record.generation > 0) return record.generation;
+    const known = agentId === undefined ? 0 : (this.#generation.get(agentId) ?? 0);
+    return known > 0 ? known : null;
   }
 
   #row(draft: TaskDraft): TaskRow {
@@ -168,8 +178,12 @@ export class IntentTable {
   }
 
   markSent(intentId: string, at: number): void {
-    const { agent_id } = this.#need(intentId);
-    this.#send.run(at, agent_id === null ? null : (this.#generation.get(agent_id) ?? null), intentId);
+    const { agent_id, asked_generation } = this.#need(intentId);
+    const generation = agent_id === null ? undefined : this.#generation.get(agent_id);
+    if (asked_generation !== null && asked_generation !== generation) {
+      throw new StoreError('other_journal', `the journal of agent ${agent_id ?? ''} is another one now`);
+    }
+    this.#send.run(at, generation ?? null, intentId);
   }
 
   recordFailure(intentId: string, error: string, at: number): void {

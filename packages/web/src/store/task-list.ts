@@ -2,11 +2,18 @@
  * Lists of tasks by creation, newest or oldest first, by keyset: a page costs what it shows, however deep it is.
  *
  * A list is read in *lanes*, one for each status asked for: each lane is a range of one index in its order, and
- * the lanes are merged. SQLite is told which index to use, as it keeps no statistics here that could tell it.
+ * the lanes are merged. What is pending or was refused is found by an index of those few alone. SQLite is told which
+ * index to use, as it keeps no statistics here that could tell it.
  */
 import type { Statement } from 'better-sqlite3';
 import { formatFeedCursor, shownStatuses, type SqliteDatabase } from '@holdfast/shared';
-import { type PageRequest, StoreError, type TaskFilter, type TaskPage } from '../session-store.ts';
+import {
+  type PageRequest,
+  StoreError,
+  type TaskFilter,
+  type TaskPage,
+  type TaskRows,
+} from '../session-store.ts';
 import type { Derived } from './derived.ts';
 import { conditionsOf } from './task-conditions.ts';
 import type { TaskRecord, TaskTable } from './task-table.ts';
@@ -62,9 +69,21 @@ export class TaskList {
   }
 
   read(filter: TaskFilter, page: PageRequest): TaskPage {
+    const lanes = lanesOf(filter);
+    return {
+      ...this.#rows(lanes, page),
+      total: this.#total(filter, lanes),
+      cursor: formatFeedCursor({ epoch: this.#epoch, version: this.#derived.version }),
+    };
+  }
+
+  rows(filter: TaskFilter, page: PageRequest): TaskRows {
+    return this.#rows(lanesOf(filter), page);
+  }
+
+  #rows(lanes: readonly Lane[], page: PageRequest): TaskRows {
     const { order = 'newest' } = page;
     const after = page.after === undefined ? undefined : parseAfter(page.after);
-    const lanes = lanesOf(filter);
     const candidates = lanes.flatMap((lane) => this.#candidates(lane, order, page.limit + 1, after));
     if (lanes.length > 1) {
       candidates.sort(order === 'oldest' ? oldestFirst : (a, b) => oldestFirst(b, a));
@@ -76,8 +95,6 @@ export class TaskList {
       ...(candidates.length > page.limit && last !== undefined
         ? { next: formatAfter({ time: last.created_at, id: last.id }) }
         : {}),
-      total: this.#total(filter, lanes),
-      cursor: formatFeedCursor({ epoch: this.#epoch, version: this.#derived.version }),
     };
   }
 
@@ -129,6 +146,15 @@ export class TaskList {
 
 function lanesOf(filter: TaskFilter): Lane[] {
   const { statuses, texts, values } = conditionsOf(filter);
+  const marks = filter.marks?.is ?? [];
+  const few = marks.includes('pending') ? pendingLane : marks.includes('refused') ? refusedLane : undefined;
+  if (few !== undefined) {
+    const all = statuses ?? shownStatuses;
+    const isOneOf = `status IN (${all.map(() => '?').join(', ')})`;
+    return [
+      { index: few.index, conditions: [few.condition, isOneOf, ...texts], values: [...all, ...values] },
+    ];
+  }
   const prefix =
     filter.sessionId !== undefined
       ? 'tasks_session'
@@ -138,12 +164,20 @@ function lanesOf(filter: TaskFilter): Lane[] {
   if (statuses === undefined && prefix === undefined) {
     return [{ index: 'tasks_created', conditions: texts, values }];
   }
-  return (statuses ?? shownStatuses).map((one) => ({
-    index: prefix ?? 'tasks_status',
-    conditions: ['status = ?', ...texts],
-    values: [one, ...values],
-  }));
+  return (statuses ?? shownStatuses).map((one) => {
+    // Of all that ever failed, only those that were refused can need a person.
+    const isRefused = one === 'failed' && marks.includes('needsYou');
+    return {
+      index: isRefused ? refusedLane.index : (prefix ?? 'tasks_status'),
+      conditions: [...(isRefused ? [refusedLane.condition] : []), 'status = ?', ...texts],
+      values: [one, ...values],
+    };
+  });
 }
+
+/** Each condition is word for word that of its partial index, so that SQLite may use it. */
+const pendingLane = { index: 'tasks_pending', condition: 'pending > 0' };
+const refusedLane = { index: 'tasks_refused', condition: 'refused_at IS NOT NULL' };
 
 function isEmpty(part: unknown): boolean {
   return part === undefined || (Array.isArray(part) && part.length === 0);

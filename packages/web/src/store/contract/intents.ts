@@ -136,6 +136,27 @@ export function describeIntents(it: Sentence): void {
     expect(await store.task(taskId(1))).toMatchObject({ status: 'queued', task: { seq: 1 } });
   });
 
+  it('refuses to send a reclaim into another journal than the one its attempt was known in', async (under) => {
+    const { store } = under;
+    const journal = await follow(store);
+    for (const n of [1, 2]) journal.run(taskId(n));
+    await store.applyEvents(journal.agentId, journal.log, NOW);
+    const reclaim = { action: 'reclaim' as const, attempt: 1, reason: 'silent' };
+    await store.recordIntent({ id: 'r', taskId: taskId(1), body: reclaim, at: NOW });
+    await store.recordIntent({ id: 'c', taskId: taskId(2), body: { action: 'cancel' }, at: NOW });
+    await store.markSent('r', NOW);
+    const again = await under.reopen();
+    await again.takeSnapshot(journal.snapshot());
+    await again.markSent('r', NOW);
+    // Restored from a copy: the same task, and not the same attempts.
+    await again.takeSnapshot(journal.snapshot('ahead'));
+    await expect(again.markSent('r', NOW)).rejects.toMatchObject({ code: 'other_journal' });
+    await again.markSent('c', NOW);
+    await again.refuseIntent('r', 'another journal', NOW);
+    await again.recordIntent({ id: 'r2', taskId: taskId(1), body: reclaim, at: NOW });
+    await again.markSent('r2', NOW);
+  });
+
   it('ends a refused submit failed with its message and its later intents with it', async ({ store }) => {
     const journal = await follow(store);
     await submit(store, taskId(1), journal.agentId);
