@@ -125,6 +125,42 @@ test('under the pointer nothing moves: what is new waits and says how many', asy
   await expect.poll(() => names(page), PATIENCE).toEqual(['d', 'c', 'b', 'a']);
 });
 
+test('what needs a person is counted right from the first look, whichever count is read first', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'work' });
+  await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
+  await system.agent.end('SIGKILL');
+  await system.webTaskWhen(id, 'unknown', (task) => task.status === 'unknown');
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await using dashboard = await openDashboard(browser, system, '/', system.web.url, async (context) => {
+    await context.route('**/api/state', async (route) => {
+      await released;
+      await route.continue();
+    });
+  });
+  const { page } = dashboard;
+  const count = page.getByTestId('view-needs-you').locator('.count');
+  await expect.poll(() => count.innerText(), PATIENCE).not.toBe('…');
+  release();
+  await page.getByTestId('agent-chip').waitFor(PATIENCE);
+  expect(await page.getByTestId('tally-unknown').locator('.count').innerText()).toBe('1');
+  expect(await count.innerText()).toBe('1');
+});
+
+test('a long title keeps the most of its room beside long labels and a last line', async () => {
+  await using system = await startSystem();
+  const title = 'Find out why the checkout test fails about once in ten runs';
+  const labels = { repository: 'the-storefront-and-its-tests', branch: 'fix/the-flaky-checkout-test' };
+  await system.submit({ shell: 'echo reading the whole of it; exec sleep 600' }, { title, labels });
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await page.locator('[data-testid=task-row] .last-said').waitFor({ state: 'attached', ...PATIENCE });
+  const widthOf = async (selector: string) => (await page.locator(selector).boundingBox())!.width;
+  const room = await widthOf('[data-testid=task-row] .c-name');
+  expect(await widthOf('[data-testid=task-row] .name')).toBeGreaterThan(room / 2);
+});
+
 test('doubt is counted, named in the title and frozen; the web service gone, the canvas says so and heals by itself', async () => {
   await using system = await startSystem();
   const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'work' });
@@ -160,7 +196,8 @@ test('doubt is counted, named in the title and frozen; the web service gone, the
 });
 
 test('on a phone everything is reached: cards, views behind a button, and marks on request', async () => {
-  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '0' } });
+  const name = 'an-agent-whose-name-is-wider-than-any-phone-is';
+  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '0', HOLDFAST_AGENT_NAME: name } });
   const id = await system.submit({ shell: 'true' }, { title: 'a task with a rather long title for a phone' });
   await using dashboard = await openDashboard(browser, system);
   const { page } = dashboard;

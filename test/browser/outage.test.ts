@@ -136,6 +136,64 @@ test('web is killed under the eyes: all of it goes stale and says so; back, it g
   expect(loads).toBe(0);
 });
 
+test('another view is asked for while web is gone: no task is shown under a name that is not its own, no count as certain', async () => {
+  await using system = await startSystem();
+  await system.submit({ shell: 'exit 7' }, { title: 'ended' });
+  await startEcho(system);
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  const rows = page.getByTestId('task-row');
+  await page.locator('[data-testid=task-row][data-status=failed]').waitFor(PATIENCE);
+  await rows.nth(1).waitFor(PATIENCE);
+  await system.web.end('SIGKILL');
+  await page.locator('.app.weak').waitFor(PATIENCE);
+  await expect.poll(() => page.getByTestId('tally-running').innerText(), PATIENCE).toMatch(/^Running\s*1\?$/);
+  expect(await page.getByTestId('tally-failed').innerText()).toMatch(/^Failed\s*1$/);
+  expect(await page.getByTestId('agent-chip').getAttribute('title')).toMatch(/it is not heard now\.$/);
+
+  await page.getByTestId('view-running').click();
+  await page.getByTestId('empty').getByText('The list could not be read').waitFor(PATIENCE);
+  expect(await rows.count()).toBe(0);
+  expect(await page.locator('.list-head').innerText()).toContain('not read');
+  // A read changes nothing: there is nothing that may or may not have arrived.
+  expect(await page.getByTestId('empty').innerText()).not.toContain('arrived');
+  expect(await complaintsOf(page)).toEqual([]);
+
+  await system.web.start();
+  await page.locator('[data-testid=task-row][data-status=running]').waitFor(PATIENCE);
+  expect(await rows.count()).toBe(1);
+});
+
+test('a task that is opened while web is gone is shown with its events once web is back', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'exit 7' }, { title: 'ended' });
+  await system.webTaskWhen(id, 'over', (task) => task.status === 'failed');
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  const row = page.locator('[data-testid=task-row][data-status=failed]');
+  await row.waitFor(PATIENCE);
+  // The parts of the page that a task needs are there before web is not.
+  await row.locator('.name').click();
+  await page.getByTestId('timeline').waitFor(PATIENCE);
+  await page.keyboard.press('Escape');
+  await page.getByTestId('task-detail').waitFor({ state: 'detached' });
+  await system.web.end('SIGKILL');
+  await page.locator('.app.weak').waitFor(PATIENCE);
+  await row.locator('.name').click();
+  await page.getByTestId('task-detail').waitFor(PATIENCE);
+  await page.getByTestId('tab-events').click();
+  await page
+    .getByTestId('task-detail')
+    .getByText('The web service did not answer.')
+    .first()
+    .waitFor(PATIENCE);
+  expect(await page.getByTestId('timeline').count()).toBe(0);
+  await system.web.start();
+  await page.getByTestId('timeline').waitFor(PATIENCE);
+  await page.getByTestId('task-detail').getByText('exit 7').first().waitFor(PATIENCE);
+  expect(await page.getByTestId('task-detail').getByText('The web service did not answer.').count()).toBe(0);
+});
+
 test('the log of an agent that cannot be reached says so, unlike an end of output; its attempts are told by its events', async () => {
   await using system = await startSystem();
   const id = await system.submit({ shell: 'echo kept; exit 7' }, { title: 'ended before' });

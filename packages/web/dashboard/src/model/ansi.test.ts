@@ -87,3 +87,20 @@ test('a command that never ends does not swallow the log', () => {
 test('control characters are dropped, tabs stay', () => {
   expect(text(read('a\x07\x08\tb\x00'))).toBe('a\tb');
 });
+
+test('a link may hold colours, have no end, or be cut short: its text and all that follows is there', () => {
+  const coloured = segmentsOf('a \x1b]8;;https://x.example\x07one \x1b[31mred\x1b[0m\x1b]8;;\x07 tail');
+  expect(coloured.map(({ text, href }) => [text, href])).toEqual([
+    ['a ', undefined],
+    ['one ', 'https://x.example'],
+    ['red', 'https://x.example'],
+    [' tail', undefined],
+  ]);
+  expect(coloured[2]).toHaveProperty('classes');
+  expect(segmentsOf('\x1b]8;;https://x.example\x1b\\never closed')).toEqual([
+    { text: 'never closed', href: 'https://x.example' },
+  ]);
+  const broken = segmentsOf('a\x1b]8;;javascript:alert(1)\x1b[1mbold\x1b[0m after');
+  expect(broken.map(({ text }) => text).join('')).toBe('abold after');
+  expect(segmentsOf('\x1b]8;;javascript:alert(1)\x07text\x1b]8;;\x07')).toEqual([{ text: 'text' }]);
+});

@@ -28,10 +28,14 @@ const FOREIGN_OSC = /\x1b\](?!8;)[^\x07\x1b]*(?:\x07|\x1b\\)/g;
 const UNFINISHED_OSC = /\x1b(?:\](?:(?!8;)[^\x07\x1b]*\x1b?)?)?$/;
 // oxlint-disable-next-line no-control-regex
 const CONTROLS = /[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
+/** Where a hyperlink begins, or, with an empty address, ends. */
+// oxlint-disable-next-line no-control-regex
+const LINK = /\x1b\]8;[^;\x07\x1b]*;([^\x07\x1b]*)(?:\x07|\x1b\\)/g;
+/** One that another sequence cuts short. */
+// oxlint-disable-next-line no-control-regex
+const BROKEN_LINK = /\x1b\]8;[^\x07\x1b]*(?=\x1b[^\\])/g;
 /** A command that never ends is not one. */
 const LONGEST_OSC = 4096;
-/** The text of a link is kept whatever its scheme; which schemes become links is decided in `readLink`. */
-const ANY_SCHEME: Record<string, number> = new Proxy({}, { get: () => 1 });
 
 /**
  * The segments of one line. `style` is what was in force at its beginning (`styleAfter`). A sequence that is cut off at
@@ -49,8 +53,21 @@ export function segmentsOf(text: string, style = ''): Segment[] {
   ansi.faintStyle = 'faint';
   ansi.italicStyle = 'italic';
   ansi.underlineStyle = 'underline';
-  ansi.url_allowlist = ANY_SCHEME;
-  return parseMarkup(ansi.ansi_to_html(style + withoutForeign(text)));
+  const segments: Segment[] = [];
+  let link: Omit<Segment, 'text'> = {};
+  const take = (part: string): void => {
+    for (const segment of parseMarkup(ansi.ansi_to_html(part))) segments.push({ ...segment, ...link });
+  };
+  // `ansi_up` knows links that hold nothing but text, and loses what follows any other: colours within, no end.
+  const said = style + withoutForeign(text).replaceAll(BROKEN_LINK, '');
+  let at = 0;
+  for (const found of said.matchAll(LINK)) {
+    take(said.slice(at, found.index));
+    link = readLink(found[1] ?? '');
+    at = found.index + found[0].length;
+  }
+  take(said.slice(at));
+  return segments;
 }
 
 function withoutForeign(text: string): string {
@@ -99,15 +116,14 @@ export function styleAfter(style: string, text: string): string {
   return after === style ? style : after;
 }
 
-const MARKUP = /<span([^>]*)>([^<]*)<\/span>|<a href="([^"]*)">([^<]*)<\/a>|([^<]+)/g;
+const MARKUP = /<span([^>]*)>([^<]*)<\/span>|([^<]+)/g;
 
 function parseMarkup(html: string): Segment[] {
   const segments: Segment[] = [];
-  for (const [, attributes, styled, url, linked, plain] of html.matchAll(MARKUP)) {
-    const text = clean(styled ?? linked ?? plain ?? '');
+  for (const [, attributes, styled, plain] of html.matchAll(MARKUP)) {
+    const text = clean(styled ?? plain ?? '');
     if (text === '') continue;
     if (attributes !== undefined) segments.push({ text, ...readAttributes(attributes) });
-    else if (url !== undefined) segments.push({ text, ...readLink(unescape(url)) });
     else segments.push({ text });
   }
   return segments;
@@ -129,6 +145,7 @@ function readAttributes(attributes: string): Omit<Segment, 'text'> {
   return segment;
 }
 
+/** The text of a link is kept whatever its scheme. */
 function readLink(url: string): Omit<Segment, 'text'> {
   return /^https?:\/\//i.test(url) ? { href: url } : {};
 }

@@ -280,6 +280,11 @@ export const views: readonly View[] = [
   viewOf('all', 'All', 'Every task.', {}),
 ];
 
+/** Whether what it holds can change by itself: such a count is doubtful while web is not heard. */
+export function isOpenEnded({ statuses, is }: Filter): boolean {
+  return is !== undefined || statuses.some((status) => !isEnded(status));
+}
+
 /** The counts by status, in the order of a task’s life, doubt first. */
 export const tallies: readonly { id: string; name: string; statuses: ShownStatus[]; isQuiet: boolean }[] = [
   { id: 'unknown', name: 'Unknown', statuses: ['unknown'], isQuiet: false },

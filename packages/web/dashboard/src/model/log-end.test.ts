@@ -33,6 +33,11 @@ test('the end says how it ended and how much there is', () => {
   );
 });
 
+test('a log that is still being read is not followed once its task has ended: nothing will be printed', () => {
+  const task = aTask({ status: 'completed', lastOutputAt: readAt });
+  expect(logEnd(input({ task }))).toEqual({ kind: 'reading', text: 'Reading to the end …' });
+});
+
 test('an older attempt is not said to have ended as the newest did', () => {
   const task = aTask({ attempt: 3, status: 'failed', outcome: { reason: 'exit', exitCode: 7 } });
   expect(logEnd(input({ state: 'ended', task, attempt: 2 })).text).toBe(

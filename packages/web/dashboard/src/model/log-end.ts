@@ -73,6 +73,8 @@ export function logEnd(input: LogEndInput): LogEnd {
           text: `Stream stopped, not ended: ${name} is not heard; ${until}. ${more(task)}`,
         };
       }
+      // It prints nothing more: what is missing here is on its way.
+      if (isEnded(task.status)) return { kind: 'reading', text: 'Reading to the end …' };
       if (totalBytes === 0) return { kind: 'following', text: 'Nothing printed yet' };
       const age =
         task.lastOutputAt === undefined ? '' : ` · last output ${ageText(now - task.lastOutputAt)} ago`;

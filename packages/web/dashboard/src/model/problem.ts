@@ -22,13 +22,15 @@ export function problemFrom(status: number, body: unknown): Problem {
   };
 }
 
-/** No answer came: nothing is known of what happened to the request. */
-export function unreachableProblem(): Problem {
+/** No answer came: of an action nothing is known of what happened to it; a read has changed nothing. */
+export function unreachableProblem(asked: 'read' | 'action'): Problem {
   return {
     status: 0,
     code: 'web_unreachable',
     detail:
-      'The web service did not answer. What you asked for may or may not have arrived; asking again is harmless.',
+      asked === 'read'
+        ? 'The web service did not answer.'
+        : 'The web service did not answer. What you asked for may or may not have arrived; asking again is harmless.',
     errors: [],
   };
 }

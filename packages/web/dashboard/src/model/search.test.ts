@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { shownStatuses } from '@holdfast/shared/status';
 import { marks } from './filter.ts';
-import { fixedValues, formatSearch, parseSearch, suggest } from './search.ts';
+import { fixedValues, formatSearch, parseSearch, suggest, withoutUnfinished } from './search.ts';
 
 const known = {
   ...fixedValues,
@@ -111,4 +111,13 @@ test('values that everybody has are suggested with what they mean', () => {
     { text: 'is:stale ', label: 'stale', hint: 'nobody seems to work on it' },
   ]);
   expect(suggest('-status:comp', known).map(({ text }) => text)).toEqual(['-status:completed ']);
+});
+
+test('a qualifier that is being typed is not looked for as text', () => {
+  for (const input of ['deploy status:', 'deploy is:run', 'deploy -status:comp', 'deploy exit:>']) {
+    expect(withoutUnfinished(input)).toBe('deploy ');
+  }
+  for (const input of ['deploy', 'status:running', 'agent:lap', 'exit:>1', 'note:', 'status: deploy', '']) {
+    expect(withoutUnfinished(input)).toBe(input);
+  }
 });

@@ -35,6 +35,15 @@ export function parseSearch(input: string): Filter {
   return filter;
 }
 
+/** `input` without the qualifier at its end while that is being typed: `status:` or `is:run` is no text to look for yet. */
+export function withoutUnfinished(input: string): string {
+  const word = /\S*$/.exec(input)?.[0] ?? '';
+  const read = readQualifier(word);
+  if (read.qualifier === undefined) return input;
+  const isWhole = read.value !== '' && take({ statuses: [] }, read.qualifier, read);
+  return isWhole ? input : input.slice(0, input.length - word.length);
+}
+
 interface Word {
   qualifier?: Qualifier;
   value: string;

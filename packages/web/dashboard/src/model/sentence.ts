@@ -260,6 +260,9 @@ export function pendingText(task: ShownTask, agent: ShownAgent | undefined): str
   return `${actions[0]!.toUpperCase()}${actions.slice(1)} ${when}${error === undefined ? '' : ` (last try: ${error})`}.`;
 }
 
+/** Follows what web hears of an agent while web itself is not heard. */
+export const NOT_HEARD = ' That is what web said last: it is not heard now.';
+
 /** What web hears of an agent. */
 export function agentSentence(agent: ShownAgent, now: number): string {
   const silent = agent.asOf === 0 ? 'never heard' : `last vouched ${ageText(now - agent.asOf)} ago`;

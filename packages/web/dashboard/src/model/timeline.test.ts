@@ -42,6 +42,16 @@ test('it stops where the task ended', () => {
   expect(spansOf({ events: ended, doubts: [], certainty: live, now: 100 }).at(-1)?.toAt).toBe(50);
 });
 
+test('it ends with its process, however late that was put on record', () => {
+  const data = { endedAt: 45 };
+  const late = [...events, { kind: 'completed', to: 'completed', attempt: 1, at: 90, data }];
+  const input = { events: late, doubts: [], certainty: live, now: 100 };
+  expect(spansOf(input).at(-1)).toMatchObject({ phase: 'running', toAt: 45 });
+  expect(lanesOf(input)[0]?.end?.at).toBe(45);
+  const atOnce = { ...late[3]!, at: 22, data: { endedAt: 15 } };
+  expect(spansOf({ ...input, events: [...events, atOnce] }).at(-1)).toMatchObject({ fromAt: 20, toAt: 22 });
+});
+
 test('an event that changes no status makes no new span', () => {
   const more = [...events, { kind: 'adopted', to: 'running', attempt: 1, at: 50 }];
   expect(spansOf({ events: more, doubts: [], certainty: live, now: 100 })).toHaveLength(3);

@@ -95,7 +95,7 @@ export function lanesOf(input: TimelineInput): Lane[] {
     if (lane === undefined) continue;
     const data: { outcome?: Outcome; charged?: boolean } = event.data ?? {};
     lane.end = {
-      at: event.at,
+      at: overAt(event),
       kind: event.kind,
       ...(data.outcome === undefined ? {} : { outcome: data.outcome }),
       ...(data.charged === undefined ? {} : { isCharged: data.charged }),
@@ -115,7 +115,9 @@ function wholeSpans({ events, now }: TimelineInput): Whole[] {
     const phase = isStopping ? 'stopping' : status;
     const attempt = status === 'queued' ? event.attempt + 1 : event.attempt;
     const next = events[index + 1];
-    const toAt = Math.max(event.at, next?.at ?? now);
+    const overBy = next === undefined ? now : overAt(next);
+    // A process may be gone before its start was on record: its span is not empty for that.
+    const toAt = overBy > event.at ? overBy : Math.max(event.at, next?.at ?? now);
     const isOpen = next === undefined;
     const last = spans.at(-1);
     if (last !== undefined && last.phase === phase && last.attempt === attempt)
@@ -159,6 +161,12 @@ function blanksOf({ events, doubts, ownGaps = [], certainty, now }: TimelineInpu
   // Web's doubts come first: where it could not see either, that is the better explanation.
   for (const { fromAt, toAt } of ownGaps) blanks.push({ fromAt, toAt: toAt ?? now, doubt: { by: 'page' } });
   return blanks;
+}
+
+/** The event that ends a task may be put on record long after its process was gone: an agent that was down learns late. */
+function overAt(event: TimelineEvent): number {
+  const { endedAt }: { endedAt?: number } = event.data ?? {};
+  return phaseOf(event.to) === undefined ? Math.min(event.at, endedAt ?? event.at) : event.at;
 }
 
 function phaseOf(status: string): 'queued' | 'starting' | 'running' | undefined {

@@ -151,8 +151,9 @@ function step(to: (at: number, last: number) => number): void {
   const id = order[from < 0 ? 0 : to(from, order.length - 1)];
   if (id === undefined) return;
   selected.value = id;
-  // With a task open beside the list, moving is looking.
-  if (place.value.taskId !== undefined) openTask(id);
+  // With a task open beside the list, moving is looking: the way back leads to where it began.
+  if (place.value.taskId !== undefined)
+    go({ filter: place.value.filter, taskId: id, tab: place.value.tab }, 'replace');
 }
 
 function cancelTwice(id: string): void {

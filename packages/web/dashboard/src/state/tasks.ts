@@ -34,6 +34,8 @@ const rows = new Rows<ShownTask>();
 const shown = new TaskList();
 const watched = new Map<string, Signal<ShownTask | undefined>>();
 let filter: Filter = place.value.filter;
+/** The filter whose rows are on the screen. */
+let shownFilter: Filter = filter;
 /** The version of the newest frame. */
 let position = 0;
 /** Each new picture or filter has its own number. */
@@ -154,16 +156,30 @@ export async function readList(): Promise<boolean> {
     loading.value = undefined;
     listProblem.value = page.ok ? undefined : page.problem;
     if (page.ok) takeFirstPage(page.value);
+    else if (!isSameFilter(shownFilter, filter)) showNothing();
   });
   return page.ok;
 }
 
-/** Shows the list of another filter. */
+/** Shows the list of another filter; tried again until it was read. */
 export function setFilter(next: Filter): void {
   if (isSameFilter(next, filter)) return;
   filter = next;
   loading.value = 'first';
-  void readList();
+  void readUntilRead();
+}
+
+const AGAIN_MS = 2000;
+
+/** A stream that goes on where it was cut brings no new picture: a list that could not be read is asked for again. */
+async function readUntilRead(): Promise<void> {
+  if (await readList()) return;
+  const mine = generation;
+  const status = listProblem.peek()?.status ?? 0;
+  if (status > 0 && status < 500) return;
+  window.setTimeout(() => {
+    if (mine === generation) void readUntilRead();
+  }, AGAIN_MS);
 }
 
 /** The next page, when the end of what was read comes near. */
@@ -182,7 +198,15 @@ export async function readMore(): Promise<void> {
   });
 }
 
+/** The rows on the screen are those of another filter, and what this one would bring is not known. */
+function showNothing(): void {
+  shownFilter = filter;
+  shown.replace({ items: [], total: 0 }, filter.order);
+  publishList();
+}
+
 function takeFirstPage(page: TaskPage): void {
+  shownFilter = filter;
   shown.replace({ ...page, items: takeItems(page) }, filter.order);
   for (const task of rows.newerThan(versionOf(page))) shown.place(task, belongs(task));
   publishList();

@@ -5,13 +5,19 @@
  */
 import { computed, effect, signal } from '@preact/signals';
 import type { ShownAgent } from '@holdfast/shared';
+import { shownStatuses } from '@holdfast/shared/status';
 import { failedTodayView, filterToQuery, needsYouView, type Filter } from '../model/filter.ts';
 import { troubleOf } from '../model/agent-trouble.ts';
 import { readLabels, readTasks } from '../transport/api.ts';
 import { agents, counts } from './agents.ts';
 import { linkNow, webNow } from './clock.ts';
 
-/** Tasks that need a person for another reason than that they are unknown: those the feed counts at once. */
+/** Every status but `unknown`: the feed counts those that are at once. */
+const notUnknown: Filter = {
+  ...needsYouView.filter,
+  statuses: shownStatuses.filter((status) => status !== 'unknown'),
+};
+/** Tasks that need a person for another reason than that they are unknown. */
 const needyBeside = signal<number | undefined>(undefined);
 export const failedToday = signal<number | undefined>(undefined);
 export const labels = signal<readonly { label: string; tasks: number }[]>([]);
@@ -63,14 +69,14 @@ async function read(): Promise<void> {
     return params;
   };
   const [needy, failed, known] = await Promise.all([
-    readTasks(query(needsYouView.filter)),
+    readTasks(query(notUnknown)),
     readTasks(query(failedTodayView.filter)),
     readLabels(),
   ]);
   isReading = false;
   readAt = performance.now();
   tookMs = readAt - beganAt;
-  if (needy.ok) needyBeside.value = Math.max(0, needy.value.total - (counts.peek().unknown ?? 0));
+  if (needy.ok) needyBeside.value = needy.value.total;
   if (failed.ok) failedToday.value = failed.value.total;
   if (known.ok) labels.value = known.value.items;
   if (!isChanged) return;

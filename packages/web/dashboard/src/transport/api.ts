@@ -56,7 +56,7 @@ async function request(path: string, init: RequestInit = {}): Promise<Response |
   } catch (error) {
     // fetch rejects for a network failure and for the time limit: both mean that no answer came.
     if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) {
-      return unreachableProblem();
+      return unreachableProblem(init.method === undefined ? 'read' : 'action');
     }
     throw error;
   }
@@ -182,7 +182,7 @@ export async function readOutput(
   } catch (error) {
     // The connection was cut within the body: nothing of it is used, the same range will be read again.
     if (error instanceof TypeError || error instanceof DOMException)
-      return { ok: false, problem: unreachableProblem() };
+      return { ok: false, problem: unreachableProblem('read') };
     throw error;
   }
   return {

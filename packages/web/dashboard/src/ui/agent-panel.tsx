@@ -8,7 +8,7 @@ import type { ShownAgent } from '@holdfast/shared';
 import { troubleOf } from '../model/agent-trouble.ts';
 import { poolSteps } from '../model/pool-steps.ts';
 import { placeToUrl } from '../model/place.ts';
-import { agentSentence, linkText } from '../model/sentence.ts';
+import { agentSentence, linkText, NOT_HEARD } from '../model/sentence.ts';
 import { ageText, plural, preciseTimeText } from '../model/words.ts';
 import { agents, momentsOf } from '../state/agents.ts';
 import { link, linkNow, webNow } from '../state/clock.ts';
@@ -61,7 +61,7 @@ function Said({ agent }: { agent: ShownAgent }): JSX.Element {
       <p class="sentence">
         <span class={`mark mark-${isHeard ? agent.state : 'unheard'}`} aria-hidden="true" />{' '}
         {agentSentence(agent, now)}
-        {!isHeard && ' That is what web said last: it is not heard now.'}
+        {!isHeard && NOT_HEARD}
       </p>
       {trouble !== undefined && (
         <p class="banner is-attention" data-testid="agent-trouble">

@@ -1,9 +1,10 @@
 /** Counts by status, each the link to its tasks, the search field, and the way to a new task. */
 import type { JSX } from 'preact';
-import { isSameFilter, noFilter, tallies } from '../model/filter.ts';
+import { isOpenEnded, isSameFilter, noFilter, tallies } from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
 import { countText } from '../model/words.ts';
 import { counts } from '../state/agents.ts';
+import { linkNow } from '../state/clock.ts';
 import { openDialog } from '../state/dialogs.ts';
 import { place } from '../state/navigation.ts';
 import { needsYou } from '../state/views.ts';
@@ -49,6 +50,7 @@ function TallyLink({ tally }: { tally: (typeof tallies)[number] }): JSX.Element 
   const count = tally.statuses.reduce((sum, status) => sum + (counts.value[status] ?? 0), 0);
   const filter = { ...noFilter, statuses: tally.statuses };
   const isCurrent = isSameFilter(place.value.filter, filter);
+  const isDoubtful = linkNow.value.state !== 'live' && isOpenEnded(filter);
   if (tally.isQuiet && count === 0 && !isCurrent) return null;
   return (
     <a
@@ -57,7 +59,11 @@ function TallyLink({ tally }: { tally: (typeof tallies)[number] }): JSX.Element 
       aria-current={isCurrent ? 'page' : undefined}
       data-testid={`tally-${tally.id}`}
     >
-      <span>{tally.name}</span> <span class="num count">{countText(count)}</span>
+      <span>{tally.name}</span>{' '}
+      <span class="num count">
+        {countText(count)}
+        {isDoubtful && '?'}
+      </span>
     </a>
   );
 }

@@ -23,6 +23,7 @@ import { useVirtual } from './use-virtual.ts';
 const LINE_PX = 18;
 /** How near to the end counts as being there. */
 const END_PX = 24;
+const UPWARDS = new Set(['ArrowUp', 'PageUp', 'Home']);
 /** A scroll this soon after a touch of wheel, key or pointer is a person's. */
 const TOUCH_MS = 1000;
 /** Of no-longer-loaded text so near, more is read without being asked for. */
@@ -130,6 +131,16 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
   const onTouch = (): void => {
     touchedAt.current = performance.now();
   };
+  const leave = (): void => {
+    if (!isFollowing.peek()) return;
+    isFollowing.value = false;
+    leftAt.value = lines.at(-1)?.at;
+  };
+  /** A wish to go up counts at once: should output come before the scroll does, it would be taken back to the end. */
+  const onWheel = (event: WheelEvent): void => {
+    onTouch();
+    if (event.deltaY < 0 && (scroller.current?.scrollTop ?? 0) > 0) leave();
+  };
   const onScroll = (): void => {
     const element = scroller.current;
     if (element === null) return;
@@ -137,10 +148,7 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
     const isTouched = performance.now() - touchedAt.current < TOUCH_MS;
     const isWhole = view.end >= view.totalBytes;
     if (below < END_PX && isWhole && (isTouched || isFollowing.peek())) isFollowing.value = true;
-    else if (isTouched && isFollowing.peek()) {
-      isFollowing.value = false;
-      leftAt.value = lines.at(-1)?.at;
-    }
+    else if (isTouched) leave();
     if (isFollowing.peek()) return;
     noteAnchor();
     if (isTouched && element.scrollTop < NEAR_PX && view.start > 0) load(() => follower.loadBefore());
@@ -148,6 +156,7 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     onTouch();
+    if (UPWARDS.has(event.key) && (scroller.current?.scrollTop ?? 0) > 0) leave();
     if (event.key === 'End' && view.end < view.totalBytes) {
       follow();
       event.preventDefault();
@@ -166,7 +175,7 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
         class="log-scroller mono"
         ref={scroller}
         onScroll={onScroll}
-        onWheel={onTouch}
+        onWheel={onWheel}
         onTouchMove={onTouch}
         onKeyDown={onKeyDown}
         onPointerDown={onTouch}

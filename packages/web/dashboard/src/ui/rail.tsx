@@ -8,9 +8,17 @@ import type { ShownAgent, ShownSession } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { troubleOf } from '../model/agent-trouble.ts';
 import { worstAgentsFirst, type Certainty } from '../model/certainty.ts';
-import { failedTodayView, isSameFilter, needsYouView, noFilter, views, type View } from '../model/filter.ts';
+import {
+  failedTodayView,
+  isOpenEnded,
+  isSameFilter,
+  needsYouView,
+  noFilter,
+  views,
+  type View,
+} from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
-import { agentSentence, statusHelp } from '../model/sentence.ts';
+import { agentSentence, NOT_HEARD, statusHelp } from '../model/sentence.ts';
 import { ageText, countText } from '../model/words.ts';
 import { agents, counts, sessions } from '../state/agents.ts';
 import { linkNow, webNow } from '../state/clock.ts';
@@ -74,6 +82,7 @@ function countOf(view: View): number | undefined {
 
 function ViewLink({ view }: { view: View }): JSX.Element {
   const count = countOf(view);
+  const isDoubtful = linkNow.value.state !== 'live' && isOpenEnded(view.filter);
   const isCurrent = isSameFilter(place.value.filter, view.filter);
   return (
     <li>
@@ -85,7 +94,9 @@ function ViewLink({ view }: { view: View }): JSX.Element {
         data-testid={`view-${view.id}`}
       >
         <span class="session-name">{view.name}</span>
-        <span class="num count">{count === undefined ? '…' : countText(count)}</span>
+        <span class="num count">
+          {count === undefined ? '…' : `${countText(count)}${isDoubtful ? '?' : ''}`}
+        </span>
       </a>
     </li>
   );
@@ -145,7 +156,7 @@ function AgentLink({ agent, now }: { agent: ShownAgent; now: number }): JSX.Elem
       <a
         href={agentUrl(agent.id)}
         aria-current={place.value.agentId === agent.id ? 'page' : undefined}
-        title={`${agent.name}: ${agentSentence(agent, now)}`}
+        title={`${agent.name}: ${agentSentence(agent, now)}${isHeard ? '' : NOT_HEARD}`}
         data-testid="agent-link"
       >
         <span class={`mark mark-${isHeard ? agent.state : 'unheard'}`} aria-hidden="true" />

@@ -6,7 +6,14 @@ import { useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { isSameFilter, type Filter } from '../model/filter.ts';
-import { fixedValues, formatSearch, parseSearch, suggest, type Suggestion } from '../model/search.ts';
+import {
+  fixedValues,
+  formatSearch,
+  parseSearch,
+  suggest,
+  type Suggestion,
+  withoutUnfinished,
+} from '../model/search.ts';
 import { agents, sessions } from '../state/agents.ts';
 import { go, place } from '../state/navigation.ts';
 import { list, peekTask } from '../state/tasks.ts';
@@ -28,6 +35,8 @@ export function SearchField(): JSX.Element {
   useEffect(() => {
     if (applied.current !== undefined && isSameFilter(applied.current, filter)) return;
     applied.current = undefined;
+    // What was typed last is not applied over it.
+    window.clearTimeout(timer.current);
     text.value = formatSearch(filter);
   }, [filter, text]);
 
@@ -48,7 +57,7 @@ export function SearchField(): JSX.Element {
     chosen.value = -1;
     window.clearTimeout(timer.current);
     const act = (): void => {
-      applied.current = parseSearch(value);
+      applied.current = parseSearch(how === 'soon' ? withoutUnfinished(value) : value);
       go({ ...place.peek(), filter: applied.current }, 'replace');
     };
     if (how === 'now') act();
@@ -112,6 +121,8 @@ export function SearchField(): JSX.Element {
         }}
         onBlur={() => {
           isFocused.value = false;
+          // Nobody goes on typing: what is left unfinished is text.
+          if (withoutUnfinished(text.value) !== text.value) apply(text.value, 'now');
         }}
         onKeyDown={onKeyDown}
       />

@@ -39,10 +39,14 @@ const ways: { way: Way; name: string; help: string }[] = [
   { way: 'runner', name: 'Runner', help: 'A named runner of the agent, for instance claude, with a prompt.' },
 ];
 
+/** Fields that are out of sight until they are asked for, or refused. */
+const folded: readonly Field[] = ['title', 'labels', 'attempts', 'timeLimit'];
+
 export function SubmitDialog(): JSX.Element {
   const isSending = useSignal(false);
   const errors = useSignal<FieldErrors>({});
   const trouble = useSignal<string | undefined>(undefined);
+  const isUnfolded = useSignal(false);
   const main = useRef<HTMLTextAreaElement>(null);
   draft.value ??= freshForm();
   const form = draft.value;
@@ -194,7 +198,13 @@ export function SubmitDialog(): JSX.Element {
           placeholder="the agent’s home directory"
           mono
         />
-        <details class="more">
+        <details
+          class="more"
+          open={folded.some((name) => errors.value[name] !== undefined) || isUnfolded.value}
+          onToggle={(event) => {
+            isUnfolded.value = event.currentTarget.open;
+          }}
+        >
           <summary>Title, labels, retry, time limit</summary>
           <Input
             name="title"

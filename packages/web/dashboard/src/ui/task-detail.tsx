@@ -36,6 +36,10 @@ export function TaskDetail({ id }: { id: string }): JSX.Element {
     taskProblem.value = undefined;
     if (watchTask(id).peek() === undefined) void loadTask(id);
   }, [id]);
+  const isHeard = linkNow.value.state === 'live';
+  useEffect(() => {
+    if (isHeard && taskProblem.peek() !== undefined) void loadTask(id);
+  }, [isHeard, id]);
   useEffect(() => {
     document.documentElement.toggleAttribute('data-wide', isWide.value);
     return () => document.documentElement.removeAttribute('data-wide');

@@ -167,9 +167,11 @@ function ListHead({ isCard }: { isCard: boolean }): JSX.Element {
       <span class="dim num">
         {loading.value === 'first'
           ? 'reading …'
-          : hasMore
-            ? `${countText(order.length)} of ${countText(total)}`
-            : plural(total, 'task')}
+          : listProblem.value !== undefined && order.length === 0
+            ? 'not read'
+            : hasMore
+              ? `${countText(order.length)} of ${countText(total)}`
+              : plural(total, 'task')}
       </span>
       {!isEmptyFilter(filter) && (
         <a class="clear" href={placeToUrl({ filter: noFilter, tab: 'log' })} data-testid="clear-filter">

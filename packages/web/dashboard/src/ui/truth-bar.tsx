@@ -7,7 +7,7 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { ShownAgent } from '@holdfast/shared';
 import { worstAgentsFirst } from '../model/certainty.ts';
-import { agentSentence, linkText } from '../model/sentence.ts';
+import { agentSentence, linkText, NOT_HEARD } from '../model/sentence.ts';
 import { ageText, preciseTimeText } from '../model/words.ts';
 import { leave } from '../state/actions.ts';
 import { agents } from '../state/agents.ts';
@@ -125,7 +125,7 @@ const shortState: Record<ShownAgent['state'], string> = {
   refused: 'refused',
 };
 
-/** An agent that web hears is only as fresh as our own link: its age is frozen when that is stale. */
+/** An agent that web hears is only as fresh as our own link: while that is stale it is hollow, and its word grows old. */
 function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }): JSX.Element {
   const now = webNow.value;
   const age = agent.asOf === 0 ? 'never' : ageText(now - agent.asOf);
@@ -138,7 +138,7 @@ function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }):
       <a
         class={`chip agent-${agent.state}${isHeard ? '' : ' weak'}`}
         href={agentUrl(agent.id)}
-        title={`${agent.name}: ${agentSentence(agent, now)}`}
+        title={`${agent.name}: ${agentSentence(agent, now)}${isHeard ? '' : NOT_HEARD}`}
         data-testid="agent-chip"
         data-agent-id={agent.id}
         data-state={agent.state}
