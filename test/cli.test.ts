@@ -1,7 +1,7 @@
 /** The real `holdfast` against real services: what a person at a terminal, or a script, relies on. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
@@ -221,7 +221,11 @@ test('runners and stats are answered by the agent', async () => {
 test('watch tells of each change as it happens', async () => {
   await using system = await startSystem();
   const watch = startCli(system, 'watch', '--session', 'cli', '--json');
-  const id = await submit(system, 'sh', '-c', 'exit 3');
+  const gate = join(system.home, 'gate');
+  // Alive until it was told of: what has ended before the watch began is no change.
+  const id = await submit(system, 'sh', '-c', `until [ -e ${gate} ]; do sleep 0.05; done; exit 3`);
+  await until('it to be told', () => watch.stdout().includes(id));
+  writeFileSync(gate, '');
   await until('the end to be told', () => watch.stdout().includes('"status":"failed"'));
   watch.signal('SIGINT');
   expect((await watch.done).code).toBe(0);
