@@ -29,6 +29,24 @@ test('colours carry on into the lines below, until they are reset', () => {
   expect(styleAfter(style, 'nothing')).toBe(style);
 });
 
+test('reverse video is known until it is ended, in the lines below too', () => {
+  expect(read('a\x1b[7mb\x1b[31mc\x1b[27md\x1b[1;7me\x1b[mf')).toEqual([
+    { text: 'a' },
+    { text: 'b', isReversed: true },
+    { text: 'c', classes: 'ansi-red-fg', isReversed: true },
+    { text: 'd', classes: 'ansi-red-fg' },
+    { text: 'e', classes: 'ansi-red-fg', isBold: true, isReversed: true },
+    { text: 'f' },
+  ]);
+  expect(segmentsOf('still', styleAfter('', 'a \x1b[7mb'))).toEqual([{ text: 'still', isReversed: true }]);
+  // The sevens of a colour are not reverse video.
+  for (const colour of ['38;5;7', '48;5;7', '38;2;7;7;7', '38;5;27', '37']) {
+    expect(read(`\x1b[${colour}mx`)[0]).not.toHaveProperty('isReversed');
+    expect(read(`\x1b[7m\x1b[${colour}mx`)[0]).toHaveProperty('isReversed');
+  }
+  expect(read('\x1b[38;5;1;7mx')[0]).toHaveProperty('isReversed');
+});
+
 test('a program that resets only what it set does not make the style grow', () => {
   let style = '';
   for (let i = 0; i < 1000; i += 1) style = styleAfter(style, '\x1b[32mok\x1b[39m \x1b[1mname\x1b[22m');

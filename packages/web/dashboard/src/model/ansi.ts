@@ -18,6 +18,8 @@ export interface Segment {
   isFaint?: boolean;
   isItalic?: boolean;
   isUnderlined?: boolean;
+  /** Foreground and background change places. */
+  isReversed?: boolean;
   href?: string;
 }
 
@@ -55,8 +57,22 @@ export function segmentsOf(text: string, style = ''): Segment[] {
   ansi.underlineStyle = 'underline';
   const segments: Segment[] = [];
   let link: Omit<Segment, 'text'> = {};
+  let isReversed = false;
+  const takeEvenly = (part: string): void => {
+    const looks = isReversed ? { ...link, isReversed } : link;
+    for (const segment of parseMarkup(ansi.ansi_to_html(part))) segments.push({ ...segment, ...looks });
+  };
+  // `ansi_up` does not know reverse video: it is given pieces in which that does not change.
   const take = (part: string): void => {
-    for (const segment of parseMarkup(ansi.ansi_to_html(part))) segments.push({ ...segment, ...link });
+    let from = 0;
+    for (const found of part.matchAll(STYLE)) {
+      const after = isReversedAfter(found[1] ?? '', isReversed);
+      if (after === isReversed) continue;
+      takeEvenly(part.slice(from, found.index));
+      from = found.index;
+      isReversed = after;
+    }
+    takeEvenly(part.slice(from));
   };
   // `ansi_up` knows links that hold nothing but text, and loses what follows any other: colours within, no end.
   const said = style + withoutForeign(text).replaceAll(BROKEN_LINK, '');
@@ -68,6 +84,20 @@ export function segmentsOf(text: string, style = ''): Segment[] {
   }
   take(said.slice(at));
   return segments;
+}
+
+/** `parameters` of one style sequence: 7 turns reverse video on, 27 and a reset turn it off. */
+function isReversedAfter(parameters: string, before: boolean): boolean {
+  const codes = parameters.split(';');
+  let isReversed = before;
+  for (let i = 0; i < codes.length; i += 1) {
+    const code = codes[i] === '' ? 0 : Number(codes[i]);
+    if (code === 7) isReversed = true;
+    else if (code === 27 || code === 0) isReversed = false;
+    // A colour's own numbers follow it: 38;5;n or 38;2;r;g;b.
+    else if (code === 38 || code === 48) i += Number(codes[i + 1]) === 2 ? 4 : 2;
+  }
+  return isReversed;
 }
 
 function withoutForeign(text: string): string {

@@ -262,7 +262,7 @@ export const needsYouView = viewOf(
   'needs-you',
   'Needs you',
   'Nothing goes on here by itself: unknown tasks, stale ones, tasks whose agent asks for attention, refused ' +
-    'actions (a refused submit for a day), and agents that need a hand.',
+    'actions (a refused submit for a day), agents that need a hand, and notification channels that do not deliver.',
   { is: ['needs-you'] },
 );
 export const failedTodayView = viewOf('failed-today', 'Failed today', 'Failed since midnight, your time.', {

@@ -22,6 +22,19 @@ test('a log that goes on says when it last did', () => {
   expect(logEnd(input({ totalBytes: 0 })).text).toBe('Nothing printed yet');
 });
 
+test('a worker keeps its output: its log is not said to be waited for', () => {
+  const claim = { worker: 'ci-3', leaseExpiresAt: readAt + 9000, lastHeartbeatAt: readAt };
+  const text = 'Worker ci-3 keeps its output: no log of it is kept here.';
+  expect(logEnd(input({ totalBytes: 0, task: aTask({ claim }) }))).toEqual({ kind: 'elsewhere', text });
+  const ended = aTask({ status: 'completed', spec: { payload: { build: 7 } } });
+  expect(logEnd(input({ state: 'ended', totalBytes: 0, task: ended }))).toEqual({
+    kind: 'elsewhere',
+    text: 'Its worker keeps its output: no log of it is kept here.',
+  });
+  const run = aTask({ spec: { runner: 'claude', prompt: 'p' } });
+  expect(logEnd(input({ totalBytes: 0, task: run })).kind).toBe('following');
+});
+
 test('the end says how it ended and how much there is', () => {
   const task = aTask({ status: 'completed', outcome: { reason: 'exit', exitCode: 0 } });
   expect(logEnd(input({ state: 'ended', task, lineCount: 4312 }))).toEqual({

@@ -11,7 +11,8 @@ import { outcomeText, statusHelp } from './sentence.ts';
 import { ageText, bytesText, plural, preciseTimeText } from './words.ts';
 
 export interface LogEnd {
-  kind: 'reading' | 'following' | 'complete' | 'stopped';
+  /** `elsewhere`: nothing is printed here, whatever its worker prints. */
+  kind: 'reading' | 'following' | 'complete' | 'stopped' | 'elsewhere';
   /** Who is not heard, when it is `stopped`. */
   who?: 'agent' | 'web';
   text: string;
@@ -35,6 +36,7 @@ export interface LogEndInput {
 
 export function logEnd(input: LogEndInput): LogEnd {
   const { state, problem, task, totalBytes, certainty, link, agentName, now } = input;
+  if (isWorkersTask(task) && totalBytes === 0) return { kind: 'elsewhere', text: workersText(task) };
   const until =
     input.readAt === undefined
       ? 'nothing was read yet'
@@ -83,6 +85,16 @@ export function logEnd(input: LogEndInput): LogEnd {
     default:
       return state satisfies never;
   }
+}
+
+/** Such a task is claimed by a worker that runs elsewhere: its agent starts nothing and reads no output. */
+function isWorkersTask({ claim, spec }: ShownTask): boolean {
+  return claim !== undefined || (spec.command ?? spec.shell ?? spec.runner) === undefined;
+}
+
+function workersText({ claim }: ShownTask): string {
+  const worker = claim === undefined ? 'Its worker' : `Worker ${claim.worker}`;
+  return `${worker} keeps its output: no log of it is kept here.`;
 }
 
 function completeText({ task, attempt, totalBytes, lineCount }: LogEndInput): string {

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
-import { lastKnownText, progressText, proofText, type TaskProof } from './proof.ts';
+import type { Certainty } from './certainty.ts';
+import { lastKnownText, progressText, proofText, renewedProof, type TaskProof } from './proof.ts';
 import { aTask } from './samples.ts';
 
 const at = new Date(2026, 10, 21, 14, 2, 11, 42).getTime();
-const say = (proof: TaskProof['proof']) => proofText({ proof, agentName: 'build-2' });
+const say = (proof: TaskProof['proof'], now = at) => proofText({ proof, agentName: 'build-2' }, now);
+const unheard: Certainty = { state: 'unknown', asOf: at - 9000, reason: 'agent_unreachable' };
 
 test('a process is proven by its identity: pid, start, boot', () => {
   expect(say({ kind: 'process', pid: 42, startedAt: at, bootId: 'b-1', others: 2 })).toEqual({
@@ -28,6 +30,29 @@ test('a claim is proven by its lease, and by nothing else', () => {
       ['Lease until', '14:02:12.042'],
     ],
   });
+});
+
+test('a lease whose worker is silent for more than half of it proves nothing, nor does one that has run out', () => {
+  const lease = { kind: 'lease', worker: 'ci-3', leaseExpiresAt: at + 80_000, lastHeartbeatAt: at } as const;
+  expect(say(lease, at + 40_000).tone).toBe('proven');
+  expect(say(lease, at + 47_000)).toMatchObject({
+    tone: 'open',
+    text: 'The lease runs 33 s more, but its worker has been silent for 47 s.',
+  });
+  expect(say(lease, at + 85_000)).toMatchObject({
+    tone: 'open',
+    text: 'The lease ran out 5 s ago, and its worker has been silent for 1 min.',
+  });
+  const said = { proof: lease, attempt: 1 } as TaskProof;
+  const claim = { worker: 'ci-3', leaseExpiresAt: at + 120_000, lastHeartbeatAt: at + 40_000 };
+  expect(say(renewedProof(said, aTask({ claim })).proof, at + 47_000).tone).toBe('proven');
+  for (const other of [
+    aTask({ claim, attempt: 2 }),
+    aTask({ claim: { ...claim, worker: 'ci-4' } }),
+    aTask(),
+  ]) {
+    expect(renewedProof(said, other)).toBe(said);
+  }
 });
 
 test('a look that failed proves nothing, and a look that found nothing says so', () => {
@@ -57,14 +82,21 @@ test('each kind of proof has its own words', () => {
 });
 
 test('what was known before is told with the time at which it was known', () => {
-  expect(lastKnownText(aTask({ process: { pid: 42, startedAt: at, verifiedAt: at + 1000 } }))).toBe(
-    'pid 42, started 14:02:11.042, verified 14:02:12.042',
-  );
+  const task = aTask({ process: { pid: 42, startedAt: at, verifiedAt: at + 1000 } });
+  const known = (certainty: Certainty, proof?: TaskProof) => lastKnownText(task, certainty, proof);
+  expect(known(unheard)).toBe('pid 42, started 14:02:11.042, verified 14:02:12.042');
+  // The newest of the record, the agent's last word and the last look counts.
+  expect(known({ ...unheard, asOf: at + 2000 })).toMatch(/verified 14:02:13\.042$/);
+  expect(known({ ...unheard, asOf: at + 2000, reason: 'agent_removed' })).toMatch(/verified 14:02:12\.042$/);
+  const look = { proof: { kind: 'process' }, attempt: 1, verifiedAt: at + 4000 } as TaskProof;
+  expect(known(unheard, look)).toMatch(/verified 14:02:15\.042$/);
+  expect(known(unheard, { ...look, attempt: 7 })).toMatch(/verified 14:02:12\.042$/);
+  expect(known(unheard, { ...look, proof: { kind: 'unseen', message: 'm' } })).toMatch(/14:02:12\.042$/);
   const claim = { worker: 'ci-3', leaseExpiresAt: at + 1000, lastHeartbeatAt: at };
-  expect(lastKnownText(aTask({ claim }))).toBe(
+  expect(lastKnownText(aTask({ claim }), unheard)).toBe(
     'worker ci-3, last heartbeat 14:02:11.042, lease until 14:02:12.042',
   );
-  expect(lastKnownText(aTask())).toBeUndefined();
+  expect(lastKnownText(aTask(), unheard)).toBeUndefined();
 });
 
 test('progress is shown as its worker said it, cut when it is long', () => {

@@ -3,7 +3,8 @@
  * look that failed or was not possible is said to prove nothing.
  */
 import type { AuditTask, Proof, ShownTask } from '@holdfast/shared';
-import { preciseTimeText } from './words.ts';
+import type { Certainty } from './certainty.ts';
+import { ageText, preciseTimeText } from './words.ts';
 
 /** What `GET /api/tasks/:id/proof` answers. `none`: the agent looked and found nothing; `over`: no attempt is under way. */
 export type TaskProof = Omit<AuditTask, 'proof'> & {
@@ -19,7 +20,11 @@ export interface ProofText {
   facts: [name: string, value: string][];
 }
 
-export function proofText({ proof, agentName }: Pick<TaskProof, 'proof' | 'agentName'>): ProofText {
+/** `at`: the moment that is judged (web's clock), as late as anything is known of it. */
+export function proofText(
+  { proof, agentName }: Pick<TaskProof, 'proof' | 'agentName'>,
+  at: number,
+): ProofText {
   switch (proof.kind) {
     case 'process':
       return {
@@ -38,8 +43,7 @@ export function proofText({ proof, agentName }: Pick<TaskProof, 'proof' | 'agent
       };
     case 'lease':
       return {
-        tone: 'proven',
-        text: 'A worker holds it under a lease that has not run out.',
+        ...leaseWords(proof, at),
         facts: [
           ['Worker', proof.worker],
           ['Lease until', preciseTimeText(proof.leaseExpiresAt)],
@@ -78,14 +82,61 @@ export function proofText({ proof, agentName }: Pick<TaskProof, 'proof' | 'agent
   }
 }
 
-/** What was known of its process or its claim before: never a proof. */
-export function lastKnownText(task: ShownTask): string | undefined {
-  const { claim, process } = task;
+/** A lease that runs proves little while its worker is silent for more than half of it: the agent calls that stale too. */
+function leaseWords(
+  { leaseExpiresAt, lastHeartbeatAt }: Lease,
+  at: number,
+): Pick<ProofText, 'tone' | 'text'> {
+  const silent = ageText(at - lastHeartbeatAt);
+  if (leaseExpiresAt <= at) {
+    return {
+      tone: 'open',
+      text: `The lease ran out ${ageText(at - leaseExpiresAt)} ago, and its worker has been silent for ${silent}.`,
+    };
+  }
+  if (at - lastHeartbeatAt > (leaseExpiresAt - lastHeartbeatAt) / 2) {
+    return {
+      tone: 'open',
+      text: `The lease runs ${ageText(leaseExpiresAt - at)} more, but its worker has been silent for ${silent}.`,
+    };
+  }
+  return { tone: 'proven', text: 'A worker holds it under a lease that has not run out.' };
+}
+
+interface Lease {
+  worker: string;
+  leaseExpiresAt: number;
+  lastHeartbeatAt: number;
+}
+
+/** The proof with what was heard of the same claim since: a heartbeat after the look is newer than the look. */
+export function renewedProof(said: TaskProof, task: Pick<ShownTask, 'claim' | 'attempt'>): TaskProof {
+  const { proof } = said;
+  const { claim } = task;
+  if (proof.kind !== 'lease' || claim === undefined || said.attempt !== task.attempt) return said;
+  if (claim.worker !== proof.worker || claim.lastHeartbeatAt <= proof.lastHeartbeatAt) return said;
+  const { leaseExpiresAt, lastHeartbeatAt } = claim;
+  return { ...said, proof: { ...proof, leaseExpiresAt, lastHeartbeatAt } };
+}
+
+/**
+ * What was known of its process or its claim before: never a proof. Of the record, the last look (`proof`) and its agent's
+ * last word (`certainty`) the newest counts.
+ */
+export function lastKnownText(task: ShownTask, certainty: Certainty, proof?: TaskProof): string | undefined {
+  const looked = proof?.attempt === task.attempt ? proof : undefined;
+  const { process } = task;
+  const seen = looked && renewedProof(looked, task).proof;
+  const claim = seen?.kind === 'lease' && seen.worker === task.claim?.worker ? seen : task.claim;
   if (claim !== undefined) {
     return `worker ${claim.worker}, last heartbeat ${preciseTimeText(claim.lastHeartbeatAt)}, lease until ${preciseTimeText(claim.leaseExpiresAt)}`;
   }
   if (process !== undefined) {
-    return `pid ${process.pid}, started ${preciseTimeText(process.startedAt)}, verified ${preciseTimeText(process.verifiedAt)}`;
+    // Of an agent that is not followed `asOf` is when the row was written, which verified nothing.
+    const vouchedAt = certainty.reason === 'agent_removed' ? 0 : certainty.asOf;
+    const lookedAt = seen?.kind === 'process' ? (looked?.verifiedAt ?? 0) : 0;
+    const verifiedAt = Math.max(process.verifiedAt, vouchedAt, lookedAt);
+    return `pid ${process.pid}, started ${preciseTimeText(process.startedAt)}, verified ${preciseTimeText(verifiedAt)}`;
   }
   return undefined;
 }

@@ -45,6 +45,18 @@ test('a summary adds up what was spent where, and what nobody saw', () => {
   expect(spanName(lanes[1]!.spans[1]!)).toBe('Running, not seen, 40 s');
 });
 
+test('what its worker or its agent did not say is told apart from what nobody saw', () => {
+  const silent = { ...running, isOpen: true, isDoubted: true, doubt: { by: 'worker' as const } };
+  expect(spanName(silent)).toBe('Was running, not heard, 4:22');
+  expect(spanExplanation(silent, 'build-2', now)).toBe(
+    'Was running, attempt 2, not heard for 4:22: 14:02:11.042 until now. Its worker was not heard. It is not known what happens now.',
+  );
+  const seen = { ...running, toAt: at + 30_000 };
+  expect(lanesSummary([{ attempt: 2, spans: [seen, silent] }])).toBe('Running 30 s · not heard 4:22');
+  const unverified = { ...silent, doubt: { by: 'agent' as const } };
+  expect(spanExplanation(unverified, 'build-2', now)).toContain('build-2 could not verify its process.');
+});
+
 test('an attempt that was given up says so, and whether it counted', () => {
   const end = { at, kind: 'requeued', outcome: { reason: 'lease_expired' as const }, isCharged: true };
   expect(laneEndText({ attempt: 1, spans: [], end })).toBe('its worker went silent, queued again');

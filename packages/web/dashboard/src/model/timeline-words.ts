@@ -17,9 +17,11 @@ export function spanName(span: Span): string {
   const word = phaseWords[span.phase];
   const said = !span.isDoubted
     ? word
-    : span.isOpen
-      ? `Was ${word.toLowerCase()}, now not known`
-      : `${word}, not seen`;
+    : isSilence(span)
+      ? `Was ${word.toLowerCase()}, ${unheardWord(span)}`
+      : span.isOpen
+        ? `Was ${word.toLowerCase()}, now not known`
+        : `${word}, not seen`;
   return `${said}, ${spanText(span.toAt - span.fromAt)}`;
 }
 
@@ -33,7 +35,7 @@ export function spanExplanation(span: Span, agentName: string, now: number): str
   const attempt = span.phase === 'queued' ? waitText(span.attempt) : `, attempt ${span.attempt}`;
   const word = phaseWords[span.phase];
   const isUnknown = span.isDoubted && span.isOpen;
-  const said = `${isUnknown ? `Was ${word.toLowerCase()}` : word}${attempt}, ${isUnknown ? 'not seen ' : ''}for ${spanText(span.toAt - span.fromAt)}: ${time(span.fromAt)} ${until}`;
+  const said = `${isUnknown ? `Was ${word.toLowerCase()}` : word}${attempt}, ${isUnknown ? `${unheardWord(span)} ` : ''}for ${spanText(span.toAt - span.fromAt)}: ${time(span.fromAt)} ${until}`;
   if (span.doubt !== undefined) return `${said}. ${doubtText(span, agentName)}`;
   if (span.receivedAt === undefined) return `${said}, ${agentName}’s clock.`;
   const lag = span.receivedAt - span.fromAt;
@@ -44,6 +46,15 @@ export function spanExplanation(span: Span, agentName: string, now: number): str
   return `${said}, ${agentName}’s clock. Web had it on record at ${time(span.receivedAt)} of its own clock, ${how}.`;
 }
 
+/** Its agent is heard, but who works on it is not. */
+function isSilence({ doubt }: Span): boolean {
+  return doubt?.by === 'worker' || doubt?.by === 'agent';
+}
+
+function unheardWord({ doubt }: Span): string {
+  return doubt?.by === 'worker' ? 'not heard' : doubt?.by === 'agent' ? 'not verified' : 'not seen';
+}
+
 function waitText(attempt: number): string {
   return attempt > 1 ? ` for attempt ${attempt}` : '';
 }
@@ -52,6 +63,8 @@ function doubtText({ doubt, isOpen }: Span, agentName: string): string {
   const reason = doubt?.reason;
   const learned = isOpen ? 'It is not known what happens now.' : 'What happened was learned afterwards.';
   if (doubt?.by === 'page') return `This page did not hear web. ${learned}`;
+  if (doubt?.by === 'worker') return `Its worker was not heard. ${learned}`;
+  if (doubt?.by === 'agent') return `${agentName} could not verify its process. ${learned}`;
   switch (reason) {
     case 'agent_stopped':
       return `${agentName} was stopped: nobody here saw it. ${learned}`;
@@ -77,13 +90,16 @@ export function lanesSummary(lanes: readonly Lane[]): string {
     if (span.isDoubted) continue;
     sums.set(span.phase, (sums.get(span.phase) ?? 0) + span.toAt - span.fromAt);
   }
-  const unseen = lanes
-    .flatMap((lane) => lane.spans)
-    .reduce((sum, span) => sum + (span.isDoubted ? span.toAt - span.fromAt : 0), 0);
+  const unseen = new Map<string, number>();
+  for (const span of lanes.flatMap((lane) => lane.spans)) {
+    if (!span.isDoubted) continue;
+    const word = unheardWord(span);
+    unseen.set(word, (unseen.get(word) ?? 0) + span.toAt - span.fromAt);
+  }
   const parts = phases
     .filter((phase) => sums.has(phase))
     .map((phase) => `${phaseWords[phase]} ${spanText(sums.get(phase) ?? 0)}`);
-  return [...parts, ...(unseen > 0 ? [`not seen ${spanText(unseen)}`] : [])].join(' · ');
+  return [...parts, ...Array.from(unseen, ([word, ms]) => `${word} ${spanText(ms)}`)].join(' · ');
 }
 
 /** How an attempt ended, in a few words: `exit 7`, `lost, queued again`; '' while it goes on. */

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { lanesOf, scaleOf, spansOf } from './timeline.ts';
+import { axisOf, lanesOf, scaleOf, spansOf } from './timeline.ts';
 
 const events = [
   { kind: 'submitted', to: 'queued', attempt: 0, at: 0 },
@@ -35,6 +35,42 @@ test('what nobody saw is marked, also after the truth was learned', () => {
 test('since the last proof nothing is seen now', () => {
   const spans = spansOf({ events, doubts: [], certainty: { state: 'stale', asOf: 70 }, now: 100 });
   expect(spans.at(-1)).toMatchObject({ phase: 'running', fromAt: 70, toAt: 100, isDoubted: true });
+});
+
+test('since the last heartbeat of a stale claim its worker is not heard; while its agent is not, that is why', () => {
+  const stale = { code: 'claim_silent', provenAt: 30 } as const;
+  const spans = spansOf({ events, doubts: [], certainty: live, stale, now: 100 });
+  expect(spans.slice(2).map(({ fromAt, toAt, doubt, isOpen }) => [fromAt, toAt, doubt?.by, isOpen])).toEqual([
+    [20, 30, undefined, false],
+    [30, 100, 'worker', true],
+  ]);
+  const unheard = { state: 'stale', asOf: 70, reason: 'agent_unreachable' } as const;
+  expect(
+    spansOf({ events, doubts: [], certainty: unheard, stale, now: 100 })
+      .slice(2)
+      .map(({ toAt, doubt }) => [toAt, doubt?.by]),
+  ).toEqual([
+    [30, undefined],
+    [70, 'worker'],
+    [100, 'web'],
+  ]);
+  const unverified = { code: 'probe_failed', provenAt: 60 } as const;
+  expect(spansOf({ events, doubts: [], certainty: live, stale: unverified, now: 100 }).at(-1)?.doubt).toEqual(
+    { by: 'agent' },
+  );
+});
+
+test('the axis goes on to the end of a lease, and says where the present is', () => {
+  const spans = spansOf({ events, doubts: [], certainty: live, now: 100 });
+  const { scale, toAt, nowAt } = axisOf(spans, 200);
+  expect([toAt, nowAt]).toEqual([200, 100]);
+  expect(scale.position(100)).toBeGreaterThan(0.3);
+  expect(scale.position(100)).toBeLessThan(0.7);
+  expect(axisOf(spans, 90)).toMatchObject({ toAt: 100 });
+  for (const axis of [axisOf(spans), axisOf(spans, 90)]) {
+    expect(axis.nowAt).toBeUndefined();
+    expect(axis.scale.position(100)).toBe(1);
+  }
 });
 
 test('it stops where the task ended', () => {

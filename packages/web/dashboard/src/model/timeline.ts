@@ -5,6 +5,7 @@
  */
 import type { Outcome } from '@holdfast/shared';
 import type { Certainty, CertaintyReason } from './certainty.ts';
+import type { Stale } from './stale.ts';
 
 export type Phase = 'queued' | 'starting' | 'running' | 'stopping';
 
@@ -16,7 +17,7 @@ export interface Span {
   toAt: number;
   /** Nobody here could see it. */
   isDoubted: boolean;
-  /** Who could not: web its agent, or this page web. */
+  /** Who could not: web its agent, this page web, the agent the claim’s worker, or the agent the process. */
   doubt?: Doubt;
   /** It has not ended. */
   isOpen: boolean;
@@ -25,7 +26,7 @@ export interface Span {
 }
 
 interface Doubt {
-  by: 'web' | 'page';
+  by: 'web' | 'page' | 'worker' | 'agent';
   reason?: CertaintyReason;
 }
 
@@ -61,6 +62,8 @@ export interface TimelineInput {
   /** When this page could not hear web (web's clock). */
   ownGaps?: readonly { fromAt: number; toAt?: number }[];
   certainty: Certainty;
+  /** Its agent answers, but nothing proves that anybody works on it. */
+  stale?: Pick<Stale, 'code' | 'provenAt'> | undefined;
   /** Web's clock. */
   now: number;
 }
@@ -137,7 +140,7 @@ function wholeSpans({ events, now }: TimelineInput): Whole[] {
   return spans;
 }
 
-function blanksOf({ events, doubts, ownGaps = [], certainty, now }: TimelineInput): Blank[] {
+function blanksOf({ events, doubts, ownGaps = [], certainty, stale, now }: TimelineInput): Blank[] {
   /** The last word before `before`: a heartbeat that vouched, or an event that came after it. */
   const heardAt = (asOf: number, before: number): number => {
     let heard = asOf;
@@ -157,6 +160,10 @@ function blanksOf({ events, doubts, ownGaps = [], certainty, now }: TimelineInpu
     const isPage = certainty.reason === 'web_unreachable';
     const doubt: Doubt = isPage ? { by: 'page' } : ofWeb(certainty.reason);
     blanks.push({ fromAt: heardAt(certainty.asOf, now), toAt: now, doubt });
+  }
+  if (stale !== undefined) {
+    const by = stale.code === 'probe_failed' ? 'agent' : 'worker';
+    blanks.push({ fromAt: stale.provenAt, toAt: now, doubt: { by } });
   }
   // Web's doubts come first: where it could not see either, that is the better explanation.
   for (const { fromAt, toAt } of ownGaps) blanks.push({ fromAt, toAt: toAt ?? now, doubt: { by: 'page' } });
@@ -198,6 +205,24 @@ export interface Scale {
   position: (at: number) => number;
   /** Stretches that are drawn much shorter than they were. */
   cuts: { fromAt: number; toAt: number }[];
+}
+
+/**
+ * The axis under `spans`, up to the end of a lease that goes on beyond them. `nowAt`: the present, where that is not the
+ * axis's end.
+ */
+export function axisOf(
+  spans: readonly Span[],
+  leaseExpiresAt?: number,
+): { scale: Scale; toAt: number; nowAt?: number } {
+  const moments = spans.flatMap((span) => [span.fromAt, span.toAt]);
+  if (leaseExpiresAt !== undefined) moments.push(leaseExpiresAt);
+  const waits = spans.filter((span) => span.phase === 'queued');
+  const scale = scaleOf(moments, waits);
+  const last = spans.at(-1);
+  const seenTo = last?.toAt ?? 0;
+  const toAt = Math.max(seenTo, leaseExpiresAt ?? seenTo);
+  return { scale, toAt, ...(last?.isOpen === true && toAt > seenTo ? { nowAt: seenTo } : {}) };
 }
 
 /** No stretch between two moments is drawn narrower than this, as long as there is room. */

@@ -1,7 +1,7 @@
 /** Which dialog is open. At most one. */
 import { signal } from '@preact/signals';
 
-export type Dialog = 'submit' | 'help' | 'palette' | 'bulk' | 'menu';
+export type Dialog = 'submit' | 'help' | 'palette' | 'bulk' | 'menu' | 'notifications';
 
 export const dialog = signal<Dialog | undefined>(undefined);
 

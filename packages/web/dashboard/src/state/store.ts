@@ -17,6 +17,7 @@ import {
   takeSessions,
 } from './agents.ts';
 import { noteFrame, startClock, takeLink } from './clock.ts';
+import { startFailingChannels, takeFailingChannels } from './failing-channels.ts';
 import { place } from './navigation.ts';
 import { takeSessionPage } from './sessions.ts';
 import { forgetVersions, loadTask, readList, setFilter, takeTasks } from './tasks.ts';
@@ -120,6 +121,7 @@ async function readAll(): Promise<void> {
       const at = versionOf(state.value.cursor);
       takeAllAgents(state.value.agents, at);
       takeCounts(state.value.counts, at);
+      takeFailingChannels(state.value.failingChannels);
       hasState.value = true;
       checkVersion(state.value.version);
     }
@@ -149,4 +151,5 @@ export function startStore(): void {
   onSignedOut(endSession);
   effect(() => setFilter(place.value.filter));
   startViews();
+  startFailingChannels();
 }

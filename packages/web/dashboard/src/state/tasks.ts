@@ -3,15 +3,16 @@
  * arrive in any order (rows.ts); a read that belongs to an earlier filter or picture is not taken; rows that nobody
  * looks at are let go.
  */
-import { batch, signal, type Signal } from '@preact/signals';
+import { batch, computed, signal, type Signal } from '@preact/signals';
 import type { ShownTask } from '@holdfast/shared';
 import { filterToQuery, isSameFilter, matches, type Filter } from '../model/filter.ts';
 import { parseCursor } from '../model/link.ts';
 import type { Problem } from '../model/problem.ts';
 import { Rows } from '../model/rows.ts';
+import { workBySession } from '../model/session-certainty.ts';
 import { TaskList } from '../model/task-list.ts';
 import { readTask, readTasks, type TaskPage } from '../transport/api.ts';
-import { agents } from './agents.ts';
+import { agents, sessions } from './agents.ts';
 import { webNow } from './clock.ts';
 import { place } from './navigation.ts';
 
@@ -55,6 +56,13 @@ export function watchTask(id: string): Signal<ShownTask | undefined> {
 export function peekTask(id: string): ShownTask | undefined {
   return rows.get(id);
 }
+
+/** What is loaded of each session's work in hand, as of the last redraw of the list or of the sessions. */
+export const sessionWork = computed(() => {
+  // Rows are no signal: a task that moves moves its session, and a read that brings rows brings a list.
+  void [list.value, sessions.value];
+  return workBySession(rows.all());
+});
 
 /** A row that no longer matches the filter and only waits for the pointer to leave. */
 export function isLeaving(id: string): boolean {

@@ -11,6 +11,7 @@ import { troubleOf } from '../model/agent-trouble.ts';
 import { readLabels, readTasks } from '../transport/api.ts';
 import { agents, counts } from './agents.ts';
 import { linkNow, webNow } from './clock.ts';
+import { failingChannels } from './failing-channels.ts';
 
 /** Every status but `unknown`: the feed counts those that are at once. */
 const notUnknown: Filter = {
@@ -25,11 +26,14 @@ export const labels = signal<readonly { label: string; tasks: number }[]>([]);
 export const needyAgents = computed<readonly ShownAgent[]>(() =>
   agents.value.filter((agent) => troubleOf(agent) !== undefined),
 );
-/** Tasks and agents together; undefined until it was read. */
+/** Tasks, agents and notification channels together; undefined until it was read. */
 export const needsYou = computed(() =>
   needyBeside.value === undefined
     ? undefined
-    : needyBeside.value + (counts.value.unknown ?? 0) + needyAgents.value.length,
+    : needyBeside.value +
+      (counts.value.unknown ?? 0) +
+      needyAgents.value.length +
+      failingChannels.value.length,
 );
 
 const SOON_MS = 3000;

@@ -5,6 +5,7 @@
 import type { DoubtReason } from '@holdfast/shared/status';
 import type { Attempt, Pool, ShownAgent, ShownSession, ShownTask, State, TaskEvent } from '@holdfast/shared';
 import type { BulkAction, BulkItem } from '../model/bulk.ts';
+import type { Channel, Notifications } from '../model/channels.ts';
 import { problemFrom, unreachableProblem, type Problem } from '../model/problem.ts';
 import type { TaskProof } from '../model/proof.ts';
 import type { SubmitBody } from '../model/submit-form.ts';
@@ -159,6 +160,11 @@ export const changeSlots = (id: string, slots: number): Promise<Answer<Pool>> =>
   send('PATCH', agent(id), { slots });
 /** Web tries to reach the agent now. */
 export const reconnectAgent = (id: string): Promise<Answer<ShownAgent>> => post(`${agent(id)}/reconnect`, {});
+
+export const readNotifications = (): Promise<Answer<Notifications>> => call('/api/notifications');
+/** Sends a test at once; the answer comes when it was delivered or failed. */
+export const testChannel = (channel: string): Promise<Answer<Channel>> =>
+  post('/api/notifications/test', { channel });
 
 export const signIn = (proof: { token: string } | { code: string }): Promise<Answer<unknown>> =>
   post('/api/sign-in', proof);

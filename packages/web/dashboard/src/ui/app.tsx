@@ -18,6 +18,10 @@ const AgentPanel = lazy(async () => (await import('./agent-panel.tsx')).AgentPan
 const BulkDialog = lazy(async () => (await import('./bulk-dialog.tsx')).BulkDialog, closeDialog);
 const HelpDialog = lazy(async () => (await import('./help.tsx')).HelpDialog, closeDialog);
 const MenuDialog = lazy(async () => (await import('./menu.tsx')).MenuDialog, closeDialog);
+const NotificationsDialog = lazy(
+  async () => (await import('./notifications.tsx')).NotificationsDialog,
+  closeDialog,
+);
 const PaletteDialog = lazy(async () => (await import('./palette.tsx')).PaletteDialog, closeDialog);
 const SubmitDialog = lazy(async () => (await import('./submit.tsx')).SubmitDialog, closeDialog);
 const TaskDetail = lazy(async () => (await import('./task-detail.tsx')).TaskDetail, closeTask);
@@ -63,6 +67,7 @@ export function App({ signInProblem }: { signInProblem: string | undefined }): J
       {dialog.value === 'palette' && <PaletteDialog />}
       {dialog.value === 'bulk' && <BulkDialog />}
       {dialog.value === 'menu' && <MenuDialog />}
+      {dialog.value === 'notifications' && <NotificationsDialog />}
       <Notices />
       <p class="sr" role="status">
         {politeWords.value}

@@ -72,8 +72,8 @@ function LineNumber({ at, number }: { at: number; number: number | undefined }):
 }
 
 function Piece({ segment }: { segment: MarkedSegment }): JSX.Element {
-  const { text, href, classes, colour, background, isBold, isFaint, isItalic, isUnderlined, isMatch } =
-    segment;
+  const { text, href, classes, colour, background, isBold, isFaint, isItalic, isUnderlined } = segment;
+  const { isReversed, isMatch } = segment;
   const said = isMatch === true ? <mark>{text}</mark> : text;
   if (href !== undefined) {
     return (
@@ -88,12 +88,16 @@ function Piece({ segment }: { segment: MarkedSegment }): JSX.Element {
     isFaint && 'faint',
     isItalic && 'italic',
     isUnderlined && 'underline',
+    isReversed && 'reversed',
     colour !== undefined && 'given-fg',
     background !== undefined && 'given-bg',
   ].filter(Boolean);
   if (names.length === 0) return <>{said}</>;
   return (
-    <span class={names.join(' ')} style={{ '--given-fg': colour ?? '', '--given-bg': background ?? '' }}>
+    <span
+      class={`piece ${names.join(' ')}`}
+      style={{ '--given-fg': colour ?? '', '--given-bg': background ?? '' }}
+    >
       {said}
     </span>
   );

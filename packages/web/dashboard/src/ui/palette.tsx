@@ -235,6 +235,12 @@ function pageActions(): Entry[] {
       kind: 'Page',
       run: () => void toggleNotifications(),
     },
+    {
+      id: 'channels',
+      name: 'Notification channels and alerts',
+      kind: 'Page',
+      run: () => openDialog('notifications'),
+    },
     { id: 'help', name: 'Keys, search and signs', kind: 'Page', detail: '?', run: () => openDialog('help') },
   ];
 }

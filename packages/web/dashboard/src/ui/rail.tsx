@@ -5,9 +5,8 @@
 import type { JSX } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import type { ShownAgent, ShownSession } from '@holdfast/shared';
-import { isEnded } from '@holdfast/shared/status';
 import { troubleOf } from '../model/agent-trouble.ts';
-import { worstAgentsFirst, type Certainty } from '../model/certainty.ts';
+import { worstAgentsFirst } from '../model/certainty.ts';
 import {
   failedTodayView,
   isOpenEnded,
@@ -19,9 +18,12 @@ import {
 } from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
 import { agentSentence, NOT_HEARD, statusHelp } from '../model/sentence.ts';
+import { sessionCertainty } from '../model/session-certainty.ts';
 import { ageText, countText } from '../model/words.ts';
 import { agents, counts, sessions } from '../state/agents.ts';
 import { linkNow, webNow } from '../state/clock.ts';
+import { openDialog } from '../state/dialogs.ts';
+import { failingChannels } from '../state/failing-channels.ts';
 import { agentUrl, place } from '../state/navigation.ts';
 import { notifyState, toggleNotifications } from '../state/notifier.ts';
 import {
@@ -31,6 +33,7 @@ import {
   readMoreSessions,
   showArchive,
 } from '../state/sessions.ts';
+import { sessionWork } from '../state/tasks.ts';
 import { failedToday, labels, needsYou, needyAgents } from '../state/views.ts';
 import { StatusIcon } from './icons.tsx';
 
@@ -50,7 +53,7 @@ export function RailContent(): JSX.Element {
           <ViewLink key={view.id} view={view} />
         ))}
       </ul>
-      <NeedyAgents />
+      <Needy />
       <Agents />
       <Sessions />
       <Labels />
@@ -64,6 +67,14 @@ export function RailContent(): JSX.Element {
           data-state={notifyState.value}
         >
           {notifyState.value === 'on' ? 'Notifications on' : 'Notify me'}
+        </button>
+        <button
+          type="button"
+          class="small"
+          onClick={() => openDialog('notifications')}
+          data-testid="notifications-open"
+        >
+          Channels and alerts
         </button>
       </div>
     </>
@@ -102,10 +113,10 @@ function ViewLink({ view }: { view: View }): JSX.Element {
   );
 }
 
-/** Agents that wait for a person, and why in a word. */
-function NeedyAgents(): JSX.Element | null {
+/** Agents that wait for a person, and why in a word; and channels that do not reach one. */
+function Needy(): JSX.Element | null {
   const now = webNow.value;
-  if (needyAgents.value.length === 0) return null;
+  if (needyAgents.value.length + failingChannels.value.length === 0) return null;
   return (
     <ul class="needs-you" data-testid="needs-you">
       {needyAgents.value.map((agent) => {
@@ -123,6 +134,18 @@ function NeedyAgents(): JSX.Element | null {
           </li>
         );
       })}
+      {failingChannels.value.map((name) => (
+        <li key={`channel ${name}`}>
+          <button
+            type="button"
+            title="Its newest message was not delivered"
+            onClick={() => openDialog('notifications')}
+            data-testid="failing-channel"
+          >
+            <span class="session-name needs">{name}: not delivered</span>
+          </button>
+        </li>
+      ))}
     </ul>
   );
 }
@@ -235,6 +258,8 @@ function SessionLink({ session }: { session: ShownSession }): JSX.Element {
   const isCurrent = place.value.filter.sessionId === session.id;
   const total = Object.values(session.counts).reduce((sum, count) => sum + (count ?? 0), 0);
   const word = session.status === 'empty' ? 'empty' : statusHelp[session.status].word;
+  const work = sessionWork.value.get(session.id);
+  const certainty = sessionCertainty(session, work, agents.value, linkNow.value.state);
   return (
     <li>
       <a
@@ -243,23 +268,13 @@ function SessionLink({ session }: { session: ShownSession }): JSX.Element {
         title={`${session.id} · ${word}`}
         data-testid="session-link"
       >
-        {session.status !== 'empty' && (
-          <StatusIcon status={session.status} certainty={sessionCertainty(session)} size={13} />
-        )}
+        {session.status !== 'empty' && <StatusIcon status={session.status} certainty={certainty} size={13} />}
         <span class="session-name">{session.title ?? session.id}</span>
         <span class="num dim">{countText(total)}</span>
         <span class="sr">{word}</span>
       </a>
     </li>
   );
-}
-
-/** A session does not say on which agents its tasks are: one silent agent weakens every session with work in hand. */
-function sessionCertainty(session: ShownSession): Certainty['state'] {
-  if (session.status === 'empty' || isEnded(session.status)) return 'live';
-  if (session.status === 'unknown' || linkNow.value.state === 'blind') return 'unknown';
-  const isHeard = linkNow.value.state === 'live' && agents.value.every((agent) => agent.state === 'live');
-  return isHeard ? 'live' : 'stale';
 }
 
 function Labels(): JSX.Element | null {

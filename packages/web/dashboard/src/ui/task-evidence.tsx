@@ -8,7 +8,7 @@ import type { JSX } from 'preact';
 import { useCallback } from 'preact/hooks';
 import type { ShownTask, TaskEvent } from '@holdfast/shared';
 import type { Certainty } from '../model/certainty.ts';
-import { lastKnownText, proofText, type ProofText, type TaskProof } from '../model/proof.ts';
+import { lastKnownText, proofText, renewedProof, type ProofText, type TaskProof } from '../model/proof.ts';
 import {
   canReclaim,
   claimFacts,
@@ -112,7 +112,7 @@ export function Evidence({
   return (
     <div class="evidence">
       {!isReclaimShown && <ClaimPanel task={task} certainty={certainty} />}
-      <ProofPanel task={task} />
+      <ProofPanel task={task} certainty={certainty} />
     </div>
   );
 }
@@ -129,7 +129,7 @@ function ClaimPanel({ task, certainty }: EvidenceProps): JSX.Element | null {
   );
 }
 
-function ProofPanel({ task }: { task: ShownTask }): JSX.Element {
+function ProofPanel({ task, certainty }: EvidenceProps): JSX.Element {
   const looks = useSignal(0);
   const agent = agentOf(task);
   const name = agent?.name ?? 'Its agent';
@@ -154,23 +154,26 @@ function ProofPanel({ task }: { task: ShownTask }): JSX.Element {
           Look again
         </button>
       </h2>
-      <ProofBody task={task} proof={proof} name={name} />
+      <ProofBody task={task} certainty={certainty} proof={proof} name={name} />
     </section>
   );
 }
 
 function ProofBody({
   task,
+  certainty,
   proof: { value, problem },
   name,
-}: {
-  task: ShownTask;
+}: EvidenceProps & {
   proof: Read<TaskProof>;
   name: string;
 }): JSX.Element {
-  if (problem !== undefined) return <NotAsked task={task} problem={problem} name={name} />;
+  if (problem !== undefined) {
+    return <NotAsked known={lastKnownText(task, certainty, value)} problem={problem} name={name} />;
+  }
   if (value === undefined) return <p class="dim">Asking {name} …</p>;
-  const said = proofText(value);
+  const knownAt = certainty.state === 'live' ? webNow.value : Math.max(certainty.asOf, value.verifiedAt);
+  const said = proofText(renewedProof(value, task), knownAt);
   return (
     <div data-testid="proof" data-proof={value.proof.kind} class={`proof is-${said.tone}`}>
       <p>
@@ -192,15 +195,14 @@ function ProofBody({
 const signs: Record<ProofText['tone'], string> = { proven: '✓', open: '?', none: '✕' };
 
 function NotAsked({
-  task,
+  known,
   problem,
   name,
 }: {
-  task: ShownTask;
+  known: string | undefined;
   problem: NonNullable<Read<TaskProof>['problem']>;
   name: string;
 }): JSX.Element {
-  const known = lastKnownText(task);
   return (
     <div data-testid="proof" data-proof="not-asked" class="proof is-open">
       <p>

@@ -9,6 +9,7 @@ import { placeToUrl } from '../model/place.ts';
 import { troubleOf } from '../model/agent-trouble.ts';
 import { countText, plural } from '../model/words.ts';
 import { openDialog } from '../state/dialogs.ts';
+import { failingChannels } from '../state/failing-channels.ts';
 import { agentUrl, go, place } from '../state/navigation.ts';
 import { clearMarks, isChoosing, marked, markedCount, selected } from '../state/selection.ts';
 import { agents } from '../state/agents.ts';
@@ -225,7 +226,7 @@ function reversed({ order, ...filter }: Filter): Filter {
   return order === undefined ? { ...filter, order: 'oldest' } : filter;
 }
 
-/** The view says what it holds, and which agents wait for a person. */
+/** The view says what it holds, which agents wait for a person, and which channels do not reach one. */
 function NeedyAgents(): JSX.Element {
   return (
     <div class="needy" data-testid="needy">
@@ -236,6 +237,14 @@ function NeedyAgents(): JSX.Element {
             {agent.name}
           </a>
           : {troubleOf(agent)?.text}
+        </p>
+      ))}
+      {failingChannels.value.map((name) => (
+        <p key={`channel ${name}`} class="banner is-attention" data-testid="needy-channel">
+          Notification channel {name}: its newest message was not delivered.{' '}
+          <button type="button" class="small" onClick={() => openDialog('notifications')}>
+            See why
+          </button>
         </p>
       ))}
     </div>

@@ -8,7 +8,8 @@ import type { ShownTask, TaskClaim } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import type { Certainty } from '../model/certainty.ts';
 import { statusHelp } from '../model/sentence.ts';
-import { lanesOf, scaleOf, type Lane, type Scale, type Span } from '../model/timeline.ts';
+import { staleOf } from '../model/stale.ts';
+import { axisOf, lanesOf, type Lane, type Scale, type Span } from '../model/timeline.ts';
 import { laneEndText, lanesSummary, spanExplanation, spanName } from '../model/timeline-words.ts';
 import { ageText, preciseTimeText, spanText, timeText } from '../model/words.ts';
 import { agentOf } from '../state/agents.ts';
@@ -34,7 +35,14 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
   const now = webNow.value;
   const receivedAt = new Map(record?.received.map((entry) => [entry.seq, entry.receivedAt]));
   const events = record?.items.map((event) => ({ ...event, receivedAt: receivedAt.get(event.seq) })) ?? [];
-  const all = lanesOf({ events, doubts: doubts.value?.items ?? [], ownGaps: ownGaps.value, certainty, now });
+  const all = lanesOf({
+    events,
+    doubts: doubts.value?.items ?? [],
+    ownGaps: ownGaps.value,
+    certainty,
+    stale: staleOf(task, certainty, now),
+    now,
+  });
   const hidden = isUnfolded.value ? 0 : Math.max(0, all.length - LANES_SHOWN);
   const lanes = all.slice(hidden);
   const spans = lanes.flatMap((lane) => lane.spans);
@@ -43,12 +51,7 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
   if (first === undefined || last === undefined) return null;
   const isOver = isEnded(task.status);
   const claim = isOver ? undefined : task.claim;
-  const moments = spans.flatMap((span) => [span.fromAt, span.toAt]);
-  if (claim !== undefined) moments.push(claim.leaseExpiresAt);
-  const scale = scaleOf(
-    moments,
-    spans.filter((span) => span.phase === 'queued'),
-  );
+  const { scale, toAt, nowAt } = axisOf(spans, claim?.leaseExpiresAt);
   const agentName = agentOf(task)?.name ?? 'its agent';
   const chosen = Math.min(stop.value, spans.length - 1);
   const told = explained.value === undefined ? undefined : spans[explained.value];
@@ -107,6 +110,13 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
                 );
               })}
               {claim !== undefined && lane === lanes.at(-1) && <Lease claim={claim} scale={scale} />}
+              {nowAt !== undefined && lane === lanes.at(-1) && (
+                <span
+                  class="now-line"
+                  style={{ left: `${scale.position(nowAt) * 100}%` }}
+                  aria-hidden="true"
+                />
+              )}
               <LaneEnd lane={lane} scale={scale} task={task} />
             </div>
             {all.length > 1 && (
@@ -117,7 +127,7 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
           </div>
         ))}
       </div>
-      <Axis from={first.fromAt} to={last.toAt} task={task} scale={scale} now={now} />
+      <Axis from={first.fromAt} to={toAt} nowAt={nowAt} task={task} scale={scale} now={now} />
       <p class="span-text" data-testid="timeline-text" aria-hidden="true">
         {told === undefined ? lanesSummary(all) : spanExplanation(told, agentName, now)}
         {told === undefined && claim !== undefined && (
@@ -221,15 +231,22 @@ function LaneEnd({ lane, scale, task }: { lane: Lane; scale: Scale; task: ShownT
 interface AxisProps {
   from: number;
   to: number;
+  /** Where the axis goes on beyond the present, the present. */
+  nowAt: number | undefined;
   task: ShownTask;
   scale: Scale;
   now: number;
 }
 
-function Axis({ from, to, task, scale, now }: AxisProps): JSX.Element {
+function Axis({ from, to, nowAt, task, scale, now }: AxisProps): JSX.Element {
   const isOver = isEnded(task.status);
   return (
-    <figcaption class="num dim" aria-hidden="true">
+    <figcaption class={`num dim${nowAt === undefined ? '' : ' has-now'}`} aria-hidden="true">
+      {nowAt !== undefined && (
+        <span class="now" data-testid="timeline-now" style={{ '--now': `${scale.position(nowAt) * 100}%` }}>
+          now
+        </span>
+      )}
       <span>{timeText(from, now)}</span>
       {scale.cuts.map((cut) => (
         <span key={cut.fromAt} title="So long beside the rest that it is drawn shorter than it was.">
@@ -239,7 +256,9 @@ function Axis({ from, to, task, scale, now }: AxisProps): JSX.Element {
       <span>
         {isOver
           ? `${timeText(task.endedAt ?? to, now)} · ${statusHelp[task.status].word.toLowerCase()}, ${ageText(now - (task.endedAt ?? to))} ago`
-          : 'now'}
+          : nowAt === undefined
+            ? 'now'
+            : `lease ends ${preciseTimeText(to).slice(0, -4)}`}
       </span>
     </figcaption>
   );
