@@ -12,6 +12,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
+  isUnderWay,
   type Audit as AuditView,
   messageOf,
   ProblemError,
@@ -248,7 +249,7 @@ function refuse(cause: unknown): never {
 }
 
 function isLive(task: Task): task is LiveTask {
-  return task.status === 'starting' || task.status === 'running';
+  return isUnderWay(task.status);
 }
 
 function isSameGhost(one: Ghost, other: Ghost): boolean {

@@ -7,24 +7,13 @@
 import { constants, watch } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { encodeFrame, SSE_HEADERS } from '@holdfast/shared';
-import { errnoOf, isMissing } from './start-error.ts';
+import { cannotWatch, isMissing } from './start-error.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** Where a change of the file is not told, it is looked at this often. */
 const POLL_MS = 1000;
 /** A command that writes line by line is sent in batches of this much time. */
 const BATCH_MS = 20;
-/** Watching saves waiting for the next look; these say that it cannot be had here, or not now. */
-const CANNOT_WATCH = new Set([
-  'ENOENT',
-  'ENOTDIR',
-  'ENOSPC',
-  'EMFILE',
-  'ENFILE',
-  'ENOSYS',
-  'EACCES',
-  'EPERM',
-]);
 
 export interface OutputState {
   /** The attempt is settled: the log grows no more. */
@@ -247,7 +236,7 @@ function watchFile(path: string, onChange: () => void): (() => void) | undefined
     watcher.on('error', onChange);
     return () => watcher.close();
   } catch (error) {
-    if (!CANNOT_WATCH.has(errnoOf(error) ?? '')) throw error;
+    if (!cannotWatch(error)) throw error;
     return undefined;
   }
 }

@@ -35,7 +35,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import type { ProcessIdentity } from './process.ts';
 import type { FinalOutput } from './settle.ts';
-import { errnoOf, isMissing } from './start-error.ts';
+import { cannotWatch, errnoOf, isMissing } from './start-error.ts';
 
 const MOST_EXTERNAL_ID = 512;
 /** UTF-8 takes up to four bytes for a character. */
@@ -43,17 +43,6 @@ const MOST_EXTERNAL_ID_BYTES = MOST_EXTERNAL_ID * 4;
 const LAST_LINE_BYTES = 4096;
 const LAST_LINE_CHARACTERS = 200;
 const AGENT = 'agent';
-/** Watching is a hint: these say that it cannot be had here, or not now. */
-const CANNOT_WATCH = new Set([
-  'ENOENT',
-  'ENOTDIR',
-  'ENOSPC',
-  'EMFILE',
-  'ENFILE',
-  'ENOSYS',
-  'EACCES',
-  'EPERM',
-]);
 /** What a task can make of its own files so that they cannot be read: a fifo, a loop, a forbidden file. */
 const UNREADABLE = new Set(['ENOENT', 'ENOTDIR', 'ENXIO', 'ELOOP', 'EACCES', 'EPERM', 'EISDIR']);
 
@@ -121,7 +110,7 @@ export class RunDirectory {
         if (name?.startsWith('exit.') !== false) onRecord();
       });
     } catch (error) {
-      if (!CANNOT_WATCH.has(errnoOf(error) ?? '')) throw error;
+      if (!cannotWatch(error)) throw error;
       return () => undefined;
     }
     watcher.on('error', () => watcher.close());

@@ -64,3 +64,19 @@ export function isMissing(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno === 'ENOENT' || errno === 'ENOTDIR';
 }
+
+const CANNOT_WATCH = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'ENOSPC',
+  'EMFILE',
+  'ENFILE',
+  'ENOSYS',
+  'EACCES',
+  'EPERM',
+]);
+
+/** Watching a path only saves waiting for the next look: this says that it cannot be had here, or not now. */
+export function cannotWatch(error: unknown): boolean {
+  return CANNOT_WATCH.has(errnoOf(error) ?? '');
+}
