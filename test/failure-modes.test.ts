@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import type { Task } from '@holdfast/shared';
 import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
+import { killTasks } from './kill-points/process.ts';
 import { startVictim } from './kill-points/victim.ts';
-import { killIfThere, startSystem, System } from './system.ts';
+import { startSystem, System } from './system.ts';
 
 const ended = (task: Task) => task.endedAt !== undefined;
 const running = (task: Task) => task.status === 'running';
@@ -25,7 +26,7 @@ test('failure mode 2: what a start puts off is decided by a later sweep; a pause
   await system.call('agent', 'POST', '/pool/pause');
   await system.call('agent', 'PATCH', '/pool', { slots: 1 });
   await system.agent.end('SIGKILL');
-  killAll(system);
+  killTasks(system);
   await system.agent.start();
   for (const id of ids) await system.agentTaskWhen(id, 'queued again', (task) => task.status === 'queued');
   expect(existsSync(marks)).toBe(false);
@@ -101,12 +102,4 @@ async function submit(
   const answer = await system.call('agent', 'POST', '/tasks', { id, sessionId: 'modes', spec, ...more });
   expect(answer.status).toBe(201);
   return id;
-}
-
-/** SIGKILL to all of the tasks' processes, the shims first, so that no record is written. */
-function killAll(system: System): void {
-  const strays = system.strays();
-  const isShim = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('ticket');
-  for (const pid of strays.filter(isShim)) killIfThere(pid);
-  for (const pid of strays) killIfThere(pid);
 }

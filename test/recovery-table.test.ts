@@ -20,10 +20,10 @@ import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
 import { SHIM } from '../packages/agent/src/launch.ts';
 import { recoveryTable } from '../packages/agent/src/recovery.ts';
-import { isAlive } from './kill-points/process.ts';
+import { isAlive, killTasks } from './kill-points/process.ts';
 import { makeRepo, worktreesOf } from './kill-points/repo.ts';
 import { startVictim } from './kill-points/victim.ts';
-import { killIfThere, startSystem, System, until } from './system.ts';
+import { startSystem, System, until } from './system.ts';
 
 const ended = (task: Task) => task.endedAt !== undefined;
 const running = (task: Task) => task.status === 'running';
@@ -53,7 +53,7 @@ test('the look itself failed: no verdict, at the start and on sweeps, until a lo
   symlinkSync(run, run);
   await system.agentTaskWhen(id, 'with attention', (task) => codesOf(task).includes('probe_failed'));
   await system.agent.end('SIGKILL');
-  killAll(system);
+  killTasks(system);
   await system.agent.start();
   await sweeps(system, 3);
   expect(await system.agentTask(id)).toMatchObject({ status: 'running', attempt: 1 });
@@ -158,7 +158,7 @@ test('all gone, a stop was requested: what was asked decides', async () => {
   for (const id of [cancelled, late])
     await system.agentTaskWhen(id, 'being stopped', (task) => task.stopRequested !== undefined);
   await system.agent.end('SIGKILL');
-  killAll(system);
+  killTasks(system);
   await system.agent.start();
   const first = await system.agentTaskWhen(cancelled, 'ended', ended);
   expect(first).toMatchObject({ status: 'cancelled', attempt: 1, outcome: { reason: 'cancelled_by_user' } });
@@ -225,7 +225,7 @@ test('another boot, no record: requeued, and nobody is charged', async () => {
   const id = await submit(system, { shell: 'exec sleep 600' });
   await system.agentTaskWhen(id, 'running', running);
   await system.agent.end('SIGKILL');
-  killAll(system);
+  killTasks(system);
   edit(system, `UPDATE attempts SET boot_id = 'another' WHERE task_id = ?`, id);
   await system.agent.start();
   await system.agentTaskWhen(id, 'in attempt 2', (task) => running(task) && task.attempt === 2);
@@ -240,7 +240,7 @@ test('no record, same boot: the attempt is lost and charged', async () => {
   const single = await submit(system, { shell: 'exec sleep 600', retry: { maxAttempts: 1 } });
   for (const one of [id, single]) await system.agentTaskWhen(one, 'running', running);
   await system.agent.end('SIGKILL');
-  killAll(system);
+  killTasks(system);
   await system.agent.start();
   await system.agentTaskWhen(id, 'in attempt 2', (task) => running(task) && task.attempt === 2);
   expect(queuedAgain(await system.agentEvents(id))).toMatchObject([
@@ -256,7 +256,7 @@ test('the guard: six of six that vanish at once are no verdict in the first swee
   for (let n = 0; n < 6; n += 1) ids.push(await submit(system, { shell: 'exec sleep 600' }));
   for (const id of ids) await system.agentTaskWhen(id, 'running', running);
   await system.agent.end('SIGKILL');
-  killAll(system);
+  killTasks(system);
   await system.agent.start();
   for (const id of ids) {
     await system.agentTaskWhen(id, 'in attempt 2', (task) => task.attempt === 2);
@@ -293,14 +293,6 @@ async function sweeps(system: System, count: number): Promise<void> {
     const before = await sweptAt();
     await until('a sweep', async () => (await sweptAt()) > before);
   }
-}
-
-/** SIGKILL to all of the tasks' processes, the shims first, so that no record is written. */
-function killAll(system: System): void {
-  const strays = system.strays();
-  const isShim = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('ticket');
-  for (const pid of strays.filter(isShim)) killIfThere(pid);
-  for (const pid of strays) killIfThere(pid);
 }
 
 /** What a process wrote into a file, once it has. */

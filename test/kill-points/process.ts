@@ -1,18 +1,34 @@
-/** Processes as tests look at them, apart from how the agent does. */
-import { existsSync, readFileSync } from 'node:fs';
+/** Processes as tests look at them, apart from how the agent does. Whoever ends between two looks is gone, no error. */
+import { readFileSync } from 'node:fs';
+import { killIfThere, type System } from '../system.ts';
 
 /** Not gone, and no zombie: whoever reaps it may take its time. */
 export function isAlive(pid: number): boolean {
-  const path = `/proc/${pid}/status`;
-  return existsSync(path) && !/^State:\s[ZX]/m.test(readFileSync(path, 'utf8'));
+  return /^State:\s[^ZX]/m.test(readProc(pid, 'status'));
 }
 
 /** The process that starts the shims of an agent. */
 export function launcherOf(agent: number): number {
   const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ');
-  const launcher = children.find((pid) =>
-    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('launcher.mjs'),
-  );
+  const launcher = children.map(Number).find((pid) => readProc(pid, 'cmdline').includes('launcher.mjs'));
   if (launcher === undefined) throw new Error(`agent ${agent} has no launcher`);
-  return Number(launcher);
+  return launcher;
+}
+
+/** SIGKILL to all processes of all tasks, the shims first, so that no record is written. */
+export function killTasks(system: System): void {
+  const strays = system.strays();
+  for (const pid of strays.filter((one) => readProc(one, 'cmdline').includes('ticket'))) killIfThere(pid);
+  for (const pid of strays) killIfThere(pid);
+}
+
+/** A file of `/proc/<pid>`; '' once the process is gone. */
+function readProc(pid: number, file: 'cmdline' | 'status'): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return '';
+    throw error;
+  }
 }
