@@ -6,8 +6,13 @@
  * evidence of anything.
  */
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
-import type { ProcessView } from './process.ts';
-import { ProbeError, type ProcessIdentity, ProcessTable, type SeenProcess } from './process-table.ts';
+import {
+  ProbeError,
+  type ProcessIdentity,
+  ProcessTable,
+  type ProcessView,
+  type SeenProcess,
+} from './process-table.ts';
 import { errnoOf } from './start-error.ts';
 
 /** USER_HZ: fixed by the ABI on every architecture that Node runs on. */

@@ -3,8 +3,7 @@
  * session that can be compared, and start times to the second. An attempt is known by its group and descendants.
  */
 import { execFileSync } from 'node:child_process';
-import type { ProcessView } from './process.ts';
-import { ProbeError, ProcessTable, type SeenProcess } from './process-table.ts';
+import { ProbeError, ProcessTable, type ProcessView, type SeenProcess } from './process-table.ts';
 
 /** Two readings of one start time differ by a second at most; the shim's own is the time of its pid file. */
 const START_TOLERANCE_SECONDS = 2;

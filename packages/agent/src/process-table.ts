@@ -45,6 +45,20 @@ export interface ProcessTableOptions {
   startTolerance?: number;
 }
 
+/** What a platform tells of its processes. Every method throws `ProbeError` when the look itself fails. */
+export interface ProcessView {
+  /** Which boot of which machine (or container) this is. */
+  readBoot: () => string;
+  /** The process that has this pid now; undefined if there is none, or only a zombie. */
+  identify: (pid: number) => ProcessIdentity | undefined;
+  /** The start time of a child that was not reaped yet, dead or alive. */
+  startTicksOfChild: (pid: number) => string;
+  /** A start time as ms since the epoch, for display. */
+  startTimeOf: (startTicks: string, now: number) => number;
+  /** All processes. `before` tells what can no longer be seen: whose group one is, what marker one carried. */
+  scan: (before?: ProcessTable) => ProcessTable;
+}
+
 export class ProcessTable {
   readonly #processes = new Map<number, SeenProcess>();
   readonly #unreadable: ReadonlySet<number>;
