@@ -73,6 +73,32 @@ test('P1, failure mode 13: claim, lease and last word survive a SIGKILL of the a
   expect((await system.agentTask(done)).status).toBe('completed');
 });
 
+// Fails without: `given_terms` in `renewAll` (claim-store.ts).
+test('P3, failure mode 13: of an agent that is killed again and again the claim of a dead worker ends, that of a living one does not', async () => {
+  await using system = await startSystem({ web: false });
+  const [dead, alive] = [await submit(system), await submit(system)];
+  const grants = [(await claim(system)).body, (await claim(system)).body];
+  for (const { claim: held } of grants) await say(system, held.token, 'heartbeat');
+  let restarts = 0;
+  while ((await system.agentTask(dead)).status !== 'queued') {
+    const downAt = Date.now();
+    await system.agent.restart('SIGKILL');
+    await until('its first sweep', async () => (await swept(system)) > downAt);
+    expect((await say(system, grants[1]!.claim.token, 'heartbeat')).status).toBe(200);
+    restarts += 1;
+    // Each life of the agent is shorter than a lease: a term at each start would never run out.
+    expect(restarts).toBeLessThan(40);
+  }
+  // As many full terms as one restart, one sleep and one outage may take together.
+  expect(restarts).toBeGreaterThan(3);
+  expect((await system.agentEvents(dead)).find(({ kind }) => kind === 'requeued')).toMatchObject({
+    reason: 'lease_expired',
+    data: { charged: true },
+  });
+  expect(await system.agentTask(alive)).toMatchObject({ status: 'running', attempt: 1 });
+  expect((await say(system, grants[1]!.claim.token, 'complete')).status).toBe(200);
+});
+
 test('P3, P4, failure mode 7, a claim whose lease ran out: it is lost within two sweeps, and a late writer changes nothing', async () => {
   await using system = await startSystem({ web: false });
   const id = await submit(system);

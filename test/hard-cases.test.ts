@@ -118,6 +118,44 @@ test('P3: a git hook that leaves a daemon behind, with the pipes of git, holds u
   await until('no worktree', () => worktreesOf(system, repo).length === 0);
 });
 
+/** What a hook runs to leave a daemon behind that is not of git's group and heeds no SIGTERM. */
+const leaveDaemon = (daemon: string) =>
+  `setsid sh -c 'trap "" TERM; echo $$ > ${daemon}; while :; do sleep 0.1; done' > /dev/null 2>&1 & ` +
+  `until [ -s ${daemon} ]; do sleep 0.02; done`;
+
+// Fails without: `giveUp` in supervise.ts, which ends what began before the failure is put on record.
+test('P4, P8: what a hook of a start that failed left behind is ended before the task ends', async () => {
+  await using system = await startSystem({ web: false, env: { HOLDFAST_KILL_GRACE_MS: '1000' } });
+  const daemon = join(system.home, 'daemon');
+  const repo = makeRepo(system, `${leaveDaemon(daemon)}; echo no >&2; exit 3`);
+  const id = await submit(system, { command: ['true'], workspace: { worktree: { repo, ref: 'main' } } });
+  const task = await system.agentTaskWhen(id, 'ended', ended);
+  expect(task).toMatchObject({ status: 'failed', attempt: 1, outcome: { reason: 'workspace_failed' } });
+  expect(isAlive(Number(readFileSync(daemon, 'utf8')))).toBe(false);
+  expect(system.strays()).toEqual([]);
+  expect(worktreesOf(system, repo)).toEqual([]);
+});
+
+test('P4, P8: what a start that took too long left behind is gone before the next attempt prepares', async () => {
+  await using system = await startSystem({
+    web: false,
+    env: { HOLDFAST_KILL_GRACE_MS: '1000', HOLDFAST_PREPARE_MS: '2000' },
+  });
+  const daemon = join(system.home, 'daemon');
+  const second = join(system.home, 'second');
+  const repo = makeRepo(
+    system,
+    // A zombie has no command line.
+    `if [ -s ${daemon} ]; then grep -qsz . /proc/$(cat ${daemon})/cmdline && echo alive > ${second} || echo gone > ${second}; exit 0; fi; ` +
+      `${leaveDaemon(daemon)}; sleep 600`,
+  );
+  const id = await submit(system, { command: ['true'], workspace: { worktree: { repo, ref: 'main' } } });
+  const task = await system.agentTaskWhen(id, 'ended', ended);
+  expect(task).toMatchObject({ status: 'completed', attempt: 2 });
+  expect(await content(second)).toBe('gone');
+  expect(system.strays()).toEqual([]);
+});
+
 /** A program of root's that a user may run as root, where the system lets such programs be. */
 function makeRootly(folder: string): string | undefined {
   const path = join(folder, 'setpriv');

@@ -35,6 +35,13 @@ interface ClaimColumns {
   last_word: string | null;
 }
 
+/**
+ * A term is given since nobody could be heard; a worker that lives is heard in it and starts anew. The three causes
+ * (a restart, a sleep, a journal that could not be written) may follow each other so closely that it is not; more than
+ * that is an agent that never stays up, and its claims must end all the same.
+ */
+export const MOST_GIVEN_TERMS = 3;
+
 const LIVE = `(task_id, attempt) IN (SELECT id, attempt FROM tasks WHERE status IN ('starting', 'running'))`;
 
 export class ClaimStore {
@@ -54,11 +61,13 @@ export class ClaimStore {
        VALUES (@taskId, @attempt, @claimId, @token, @worker, @leaseMs, @leaseExpiresAt, @lastHeartbeatAt)`,
     );
     this.#renew = database.prepare(
-      `UPDATE claims SET lease_expires_at = @leaseExpiresAt, last_heartbeat_at = @at, progress = coalesce(@progress, progress)
+      `UPDATE claims SET lease_expires_at = @leaseExpiresAt, last_heartbeat_at = @at, given_terms = 0,
+         progress = coalesce(@progress, progress)
        WHERE task_id = @taskId AND attempt = @attempt`,
     );
     this.#renewAll = database.prepare(
-      `UPDATE claims SET lease_expires_at = @now + lease_ms WHERE lease_expires_at >= @since AND ${LIVE}`,
+      `UPDATE claims SET lease_expires_at = @now + lease_ms, given_terms = given_terms + 1
+       WHERE lease_expires_at >= @since AND given_terms < ${MOST_GIVEN_TERMS} AND ${LIVE}`,
     );
     this.#setLastWord = database.prepare('UPDATE claims SET last_word = ? WHERE task_id = ? AND attempt = ?');
     this.#byToken = database.prepare('SELECT * FROM claims WHERE token = ?');
@@ -80,7 +89,10 @@ export class ClaimStore {
     this.#renew.run({ taskId, attempt, at, leaseExpiresAt, progress: text });
   }
 
-  /** Gives one full lease from `now` to every live claim whose lease had not run out at `since`. Returns how many. */
+  /**
+   * Gives one full lease from `now` to every live claim whose lease had not run out at `since`, unless it was given
+   * `MOST_GIVEN_TERMS` since it was heard last. Returns how many.
+   */
   renewAll(since: number, now: number): number {
     return this.#renewAll.run({ since, now }).changes;
   }

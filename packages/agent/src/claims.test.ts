@@ -1,7 +1,8 @@
 import { type Grant, ProblemError, type Submit, type Task } from '@holdfast/shared';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AttemptStore } from './attempts.ts';
-import { ClaimStore } from './claim-store.ts';
+import { ClaimStore, MOST_GIVEN_TERMS } from './claim-store.ts';
 import { Claims } from './claims.ts';
 import { Queue } from './queue.ts';
 import { Settlement } from './settle.ts';
@@ -304,6 +305,60 @@ test('a clock that was set back gives a full lease and no more', async () => {
   at.clock.at += LEASE_MS;
   await at.sweep();
   expect(at.taskOf(id).outcome!.reason).toBe('lease_expired');
+});
+
+/** The agent is awake for a while and then is not; at its return it sweeps. */
+const silences = fc.array(
+  fc.record({
+    awakeMs: fc.integer({ min: 0, max: LEASE_MS - 1 }),
+    asleepMs: fc.integer({ min: 0, max: 10 * LEASE_MS }),
+  }),
+  { minLength: MOST_GIVEN_TERMS, maxLength: 12 },
+);
+
+async function sleep(
+  at: ReturnType<typeof openClaims>,
+  { awakeMs, asleepMs }: { awakeMs: number; asleepMs: number },
+): Promise<void> {
+  at.clock.at += awakeMs;
+  const asleepSince = at.clock.at;
+  at.clock.at += asleepMs;
+  await at.sweep(asleepSince);
+}
+
+test('failure mode 13: who is heard once in every few terms keeps its claim, however often nobody was awake', async () => {
+  const heardBehind = fc.integer({ min: 1, max: MOST_GIVEN_TERMS });
+  await fc.assert(
+    fc.asyncProperty(silences, heardBehind, async (times, every) => {
+      using at = openClaims();
+      const id = await at.submit();
+      const { claim } = await at.claim();
+      for (const [number, time] of times.entries()) {
+        await sleep(at, time);
+        expect(at.taskOf(id).attempt).toBe(1);
+        expect(['starting', 'running']).toContain(at.taskOf(id).status);
+        if ((number + 1) % every === 0) await at.claims.heartbeat(claim.token, undefined);
+      }
+    }),
+    { numRuns: 25 },
+  );
+});
+
+// Fails without: `given_terms` in `renewAll` (claim-store.ts).
+test('P3: an agent that never stays up does not keep the claim of a dead worker alive', async () => {
+  await fc.assert(
+    fc.asyncProperty(silences, fc.integer({ min: 0, max: LEASE_MS / 2 }), async (times, awakeMs) => {
+      using at = openClaims();
+      const id = await at.submit();
+      const { claim } = await at.claim();
+      await at.claims.heartbeat(claim.token, undefined);
+      for (const time of times) await sleep(at, { ...time, awakeMs });
+      // It was given all the terms that it gets: from here on time counts, whoever is awake.
+      await sleep(at, { awakeMs: 0, asleepMs: LEASE_MS });
+      expect(at.taskOf(id)).toMatchObject({ status: 'queued', outcome: { reason: 'lease_expired' } });
+    }),
+    { numRuns: 25 },
+  );
 });
 
 test('a claim that is silent for more than half its lease asks for attention, once, until it is heard', async () => {

@@ -7,13 +7,15 @@
  * - Every answer is durable first. A lost answer is harmless: the same `claimId` gets the same grant, the same word
  *   is answered the same.
  * - A worker that falls silent loses its claim when its lease runs out; the sweep judges that by the recovery table.
- *   Time in which this agent was not awake is not silence (sweep-loop.ts).
+ *   Time in which this agent was not awake is not silence (sweep-loop.ts), but for an agent that is never awake for long
+ *   (`MOST_GIVEN_TERMS`).
  */
 import { randomBytes } from 'node:crypto';
 import {
   type ActivityEntry,
   type ClaimRequest,
   type Grant,
+  hashContent,
   isUnderWay,
   type Lease,
   ProblemError,
@@ -22,7 +24,6 @@ import {
 } from '@holdfast/shared';
 import type { AttemptStore } from './attempts.ts';
 import type { ClaimRecord, ClaimStore } from './claim-store.ts';
-import { hashContent } from './content-hash.ts';
 import type { Journal, TaskRecord } from './journal.ts';
 import type { Pool } from './pool.ts';
 import { invalid, type Queue } from './queue.ts';
@@ -136,7 +137,8 @@ export class Claims {
 
   /**
    * Before a sweep judges leases: those that were alive when everybody fell asleep, or when the journal could not be
-   * written any more, get one full term, since nobody could be heard.
+   * written any more, get one full term, since nobody could be heard. A claim that was given so many without being heard
+   * in any of them (`MOST_GIVEN_TERMS`) is judged as it stands: an agent that restarts for ever must not keep it alive.
    */
   async renewAfterSilence({ at, asleepSince }: SweepTick): Promise<void> {
     const { journal, store } = this.#options;

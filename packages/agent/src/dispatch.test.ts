@@ -276,7 +276,47 @@ test('P8: a worktree is undone when the start fails after it; one that stays is 
     attempt: 1,
     outcome: { reason: 'spawn_failed' },
   });
-  expect(agent.task(left).outcome!.message).toContain(join(agent.folder, left));
+  expect(agent.task(left).outcome!.message).toContain(
+    `its worktree is left at ${join(agent.folder, left)}: it is locked`,
+  );
+});
+
+test('P4, P8: what a start that failed left running is ended before its worktree is undone and it is on record', async () => {
+  await using agent = openDispatcher();
+  const hook = { ...shimOf(6000), marker: '' };
+  agent.fakes.prepare = () => {
+    hook.marker = (agent.markers[0] as { HOLDFAST_RUN: string }).HOLDFAST_RUN;
+    agent.alive.push(hook);
+    return Promise.reject(new StartError('workspace_failed', 'the hook failed', { passing: false }));
+  };
+  agent.dispatcher.start();
+  const id = await agent.submit(worktree);
+  await until('it is told to end', () => agent.supervisor.watchOf(id)?.told === true);
+  await agent.supervisor.sweep();
+  expect(agent.task(id).status).toBe('starting');
+  expect(agent.undone).toEqual([]);
+  agent.alive.length = 0;
+  await until('its end', () => agent.task(id).endedAt !== undefined);
+  expect(agent.undone).toEqual([join(agent.folder, id)]);
+  expect(agent.task(id).outcome).toEqual({ reason: 'workspace_failed', message: 'the hook failed' });
+});
+
+test('P8: a start that failed and was cancelled while something of it was being ended is cancelled, and undone', async () => {
+  await using agent = openDispatcher();
+  const hook = { ...shimOf(6000), marker: '' };
+  agent.fakes.prepare = () => {
+    hook.marker = (agent.markers[0] as { HOLDFAST_RUN: string }).HOLDFAST_RUN;
+    agent.alive.push(hook);
+    return Promise.reject(new StartError('workspace_failed', 'the hook failed', { passing: true }));
+  };
+  agent.dispatcher.start();
+  const id = await agent.submit(worktree);
+  await until('it is told to end', () => agent.supervisor.watchOf(id)?.told === true);
+  await agent.stops.cancel(id);
+  agent.alive.length = 0;
+  await until('its end', () => agent.task(id).endedAt !== undefined);
+  expect(agent.task(id)).toMatchObject({ status: 'cancelled', attempt: 1 });
+  expect(agent.undone).toEqual([join(agent.folder, id)]);
 });
 
 test('preparation ends at its deadline', async () => {

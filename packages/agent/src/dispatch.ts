@@ -6,7 +6,7 @@
  * `failed` with the error. Should the agent die in between, the recovery table finds the attempt by its ticket.
  */
 import { randomBytes } from 'node:crypto';
-import { type Logger, messageOf, type Runner } from '@holdfast/shared';
+import { type Logger, messageOf, type Runner, type Task } from '@holdfast/shared';
 import { Alarm } from './alarm.ts';
 import type { AttemptRecord, AttemptStore } from './attempts.ts';
 import { ownEnvironment, resolveExecutable } from './environment.ts';
@@ -17,7 +17,7 @@ import type { Pool } from './pool.ts';
 import { bootIdentity } from './process.ts';
 import type { Queue } from './queue.ts';
 import { argvOf } from './runners.ts';
-import { noOutput, type Settlement } from './settle.ts';
+import type { Ending, Settlement } from './settle.ts';
 import { StartError } from './start-error.ts';
 import type { Supervisor } from './supervise.ts';
 import type { Watch } from './watch.ts';
@@ -155,25 +155,19 @@ export class Dispatcher {
     return { record, attempt: attempts.get(taskId, attempt)!, worktree };
   }
 
-  /** Never rejects: whatever happens, the attempt is running, settled, or found by the next sweep. */
+  /** Never rejects: whatever happens, the attempt is running, settled, or judged by its evidence like any other. */
   async #start(claimed: Claimed): Promise<void> {
-    const { supervisor, logger } = this.#options;
+    const { supervisor } = this.#options;
     const watch = supervisor.beginDispatch(claimed.attempt);
     this.#step('claimed', watch.taskId);
-    let launched: Launched | undefined;
+    let launched: Launched;
     try {
       launched = await this.#launch(claimed, watch);
     } catch (error) {
-      await this.#giveUp(claimed, watch, error).catch((cause: unknown) => {
-        logger.error({ err: cause, taskId: watch.taskId }, 'a failed start could not be put on record');
-      });
-    }
-    watch.dispatching = false;
-    if (launched === undefined) {
-      // Whatever could not be settled here is judged by its evidence, like everything else.
-      if (supervisor.watchOf(watch.taskId) === watch) supervisor.examine(watch);
+      await this.#giveUp(claimed, watch, error);
       return;
     }
+    watch.dispatching = false;
     await this.#confirm(watch, launched);
   }
 
@@ -253,30 +247,51 @@ export class Dispatcher {
     this.#options.onStep?.(step, taskId);
   }
 
+  /** The start failed: what it began is ended and undone before the failure is put on record (P4, P8). */
   async #giveUp(claimed: Claimed, watch: Watch, error: unknown): Promise<void> {
-    const { supervisor, settlement, logger } = this.#options;
+    const { supervisor, logger } = this.#options;
     if (error instanceof LauncherLostError) {
       // Perhaps it was started: the evidence decides, as for any attempt. Nobody tells of its exit.
       watch.ownChild = false;
+      watch.dispatching = false;
+      supervisor.examine(watch);
       return;
     }
-    const left = await this.#undoWorktree(claimed);
-    if (watch.abort.signal.aborted) return;
-    await watch.run.remove();
-    const ending = { taskId: watch.taskId, attempt: watch.attempt, ...noOutput };
-    if (this.#halt.signal.aborted) {
-      await settlement.lost(ending, 'dispatch_interrupted', false);
-    } else {
-      if (!(error instanceof StartError)) {
-        logger.error({ err: error, taskId: watch.taskId }, 'a start failed unexpectedly');
-      }
-      const failure =
-        error instanceof StartError
-          ? { reason: error.code, message: error.message, passing: error.passing }
-          : { reason: 'spawn_failed' as const, message: messageOf(error), passing: true };
-      await settlement.startFailed(ending, { ...failure, message: failure.message + left });
+    const isHalted = this.#halt.signal.aborted;
+    if (!isHalted && !(error instanceof StartError) && !(error instanceof StopAskedError)) {
+      logger.error({ err: error, taskId: watch.taskId }, 'a start failed unexpectedly');
     }
-    supervisor.forget(watch);
+    let left = '';
+    await supervisor.giveUp(watch, {
+      undo: async () => {
+        left = await this.#undoWorktree(claimed);
+        await watch.run.remove();
+      },
+      conclude: async (ending) => {
+        try {
+          return await this.#conclude(ending, error, { left, isHalted });
+        } catch (cause) {
+          // What failed while the journal did may go well the next time: the evidence says that it never ran.
+          watch.givenUp = undefined;
+          logger.error({ err: cause, taskId: watch.taskId }, 'a failed start could not be put on record');
+          throw cause;
+        }
+      },
+    });
+  }
+
+  #conclude(
+    ending: Ending,
+    error: unknown,
+    { left, isHalted }: { left: string; isHalted: boolean },
+  ): Promise<Task | undefined> {
+    const { settlement } = this.#options;
+    if (isHalted) return settlement.lost(ending, 'dispatch_interrupted', false);
+    const failure =
+      error instanceof StartError
+        ? { reason: error.code, message: error.message, passing: error.passing }
+        : { reason: 'spawn_failed' as const, message: messageOf(error), passing: true };
+    return settlement.startFailed(ending, { ...failure, message: failure.message + left });
   }
 
   /** What is left of the worktree of a start that failed, in words; '' if nothing is. */
@@ -291,7 +306,7 @@ export class Dispatcher {
         { err: error, taskId: record.task.id },
         'the worktree of a failed start could not be removed',
       );
-      return `; its worktree is left at ${worktree.path}`;
+      return `; its worktree is left at ${worktree.path}: ${messageOf(error)}`;
     }
   }
 }

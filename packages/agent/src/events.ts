@@ -85,6 +85,11 @@ export class Events {
     return this.#stream.open({ preamble: this.#preamble(plan), destroy });
   }
 
+  /** Whether the log goes on from this cursor: what was known there is known of this journal. */
+  continues(cursor: string): boolean {
+    return planResume(cursor, this.#log()).kind === 'replay';
+  }
+
   heartbeat(): Heartbeat {
     const { journal } = this.#options;
     return {

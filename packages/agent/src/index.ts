@@ -281,7 +281,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     onQueued: () => dispatcher.wake(),
   });
   addClaimRoutes(app, claims, line);
-  addReclaimRoutes(app, stops, reclaimer);
+  addReclaimRoutes(app, { stops, reclaimer, events });
   const outputStreams = new Set<() => void>();
   const onStop = (listener: () => void) => {
     outputStreams.add(listener);

@@ -7,6 +7,7 @@
  */
 import {
   DEFAULT_QUEUE,
+  hashContent,
   isTerminal,
   ProblemError,
   publicSpec,
@@ -18,7 +19,6 @@ import {
   type TaskSpec,
   type TaskStatus,
 } from '@holdfast/shared';
-import { hashContent } from './content-hash.ts';
 import type { Journal, TaskRecord } from './journal.ts';
 
 const MOST_FUTURE_MS = 60_000;

@@ -95,6 +95,8 @@ export const claims = sqliteTable(
     leaseMs: integer('lease_ms').notNull(),
     leaseExpiresAt: integer('lease_expires_at').notNull(),
     lastHeartbeatAt: integer('last_heartbeat_at').notNull(),
+    /** Terms that it was given for times in which nobody could be heard, since it was heard last. */
+    givenTerms: integer('given_terms').notNull().default(0),
     progress: text('progress'),
     /** The worker's last word (its kind and a hash of its content), once it was said: the same word may be repeated. */
     lastWord: text('last_word'),

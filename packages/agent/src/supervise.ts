@@ -19,7 +19,7 @@ import { decide, type Decision, isMassDeath } from './recovery.ts';
 import { runDirectory } from './run-directory.ts';
 import { type Ending, outputOf, type Settlement } from './settle.ts';
 import type { SweepTick } from './sweep-loop.ts';
-import { Watch } from './watch.ts';
+import { type GivenUp, Watch } from './watch.ts';
 
 export interface SupervisorOptions {
   journal: Journal;
@@ -90,6 +90,17 @@ export class Supervisor {
     return watch;
   }
 
+  /**
+   * The start of an attempt failed before anything was launched. Whatever else began for it (a hook of git, say) is
+   * ended as every attempt is, and only then is the failure put on record. Resolves when it is, or when something has to
+   * end before; an agent that stops meanwhile leaves the attempt to the next one.
+   */
+  async giveUp(watch: Watch, givenUp: GivenUp): Promise<void> {
+    watch.dispatching = false;
+    watch.givenUp = givenUp;
+    await this.#examineNow(watch);
+  }
+
   /** The attempt is on record as over and nothing of it is left: its watch ends. */
   forget(watch: Watch): void {
     if (this.#watches.get(watch.taskId) === watch) this.#watches.delete(watch.taskId);
@@ -107,13 +118,18 @@ export class Supervisor {
 
   /** Looks at an attempt soon and does what the table says; if it is being looked at, once more after that. */
   examine(watch: Watch): void {
+    void this.#examineNow(watch);
+  }
+
+  /** Resolves when that is done; at once if it was being looked at. Never rejects. */
+  async #examineNow(watch: Watch): Promise<void> {
     if (this.#stopped) return;
     if (watch.busy) {
       watch.again = true;
       return;
     }
     watch.busy = true;
-    this.#track(this.#lookAt(watch).then((seen) => this.#act(watch, seen)));
+    await this.#track(this.#lookAt(watch).then((seen) => this.#act(watch, seen)));
   }
 
   /**
@@ -219,9 +235,10 @@ export class Supervisor {
     return watch;
   }
 
-  #track(examination: Promise<void>): void {
+  #track(examination: Promise<void>): Promise<void> {
     const tracked: Promise<void> = examination.finally(() => this.#examinations.delete(tracked));
     this.#examinations.add(tracked);
+    return tracked;
   }
 
   /** What is seen of an attempt and what it means; undefined if the task is no longer this attempt's. Never rejects. */
@@ -283,7 +300,11 @@ export class Supervisor {
           settlement.asAsked(ending, decision.cause, sight.evidence.record?.exitCode),
         );
       case 'requeue':
-        return this.#end(watch, task, (ending) => settlement.lost(ending, decision.reason, decision.charged));
+        return this.#end(watch, task, (ending) =>
+          watch.givenUp === undefined
+            ? settlement.lost(ending, decision.reason, decision.charged)
+            : watch.givenUp.conclude(ending),
+        );
       case 'lost':
         return this.#end(watch, task, (ending) => settlement.lost(ending, decision.reason, true));
       default:
@@ -377,11 +398,12 @@ export class Supervisor {
   async #end(watch: Watch, task: Task, commit: (ending: Ending) => Promise<Task | undefined>): Promise<void> {
     const { attempts, release } = this.#options;
     const attempt = attempts.get(watch.taskId, watch.attempt);
+    await watch.givenUp?.undo();
     await this.reportExternalId(watch, task, true);
     const output = { ...watch.run.measureOutput(), lastLine: watch.run.readLastLine() };
     await commit({ taskId: watch.taskId, attempt: watch.attempt, ...output });
     this.forget(watch);
-    if (attempt !== undefined) await release(attempt);
+    if (attempt !== undefined && watch.givenUp === undefined) await release(attempt);
   }
 
   /**

@@ -2,9 +2,18 @@
  * A watch: what this instance of the agent holds in memory of one living attempt. Everything in it can be made
  * again from the journal and the run directory; losing it loses nothing.
  */
+import type { Task } from '@holdfast/shared';
 import type { ShimIdentity } from './attempts.ts';
 import type { RunDirectory } from './run-directory.ts';
-import { type FinalOutput, noOutput } from './settle.ts';
+import { type Ending, type FinalOutput, noOutput } from './settle.ts';
+
+/** A start that was given up before anything was launched; both are done once nothing of it is alive. */
+export interface GivenUp {
+  /** Takes back what was made for it. Harmless to repeat. */
+  undo: () => Promise<void>;
+  /** Puts the failure on record, unless a stop was asked for: then that decides. */
+  conclude: (ending: Ending) => Promise<Task | undefined>;
+}
 
 export interface WatchOptions {
   taskId: string;
@@ -22,6 +31,8 @@ export class Watch {
   shim: ShimIdentity | undefined;
   /** The dispatcher of this instance is preparing or launching it. */
   dispatching = false;
+  /** The dispatcher of this instance gave its start up. */
+  givenUp: GivenUp | undefined;
   /** This instance confirmed its process, by starting or by adopting it. */
   confirmed = false;
   /** Its shim is a child of this process, whose exit is told at once; `reaped`: it is proven to be gone. */

@@ -163,7 +163,7 @@ test('P10: what cannot be told is kept', async () => {
 });
 
 // Fails without: the look at the exit code of `rev-parse --verify` in workspace.ts.
-test('failure mode 1, P8: what git refuses for good is told in its words and leaves nothing', async () => {
+test('failure mode 1, P8: what git refuses for good is told in its words, and undone leaves nothing', async () => {
   using repo = makeRepo();
   const plain = join(repo.root, 'plain');
   mkdirSync(plain);
@@ -192,13 +192,15 @@ test.each(['--detach', '-b', '--upload-pack=touch /tmp/x'])(
   },
 );
 
-test('P8: a directory below the worktree that does not exist undoes the worktree', async () => {
+test('P8: a start that fails in the worktree for a directory that does not exist is undone by force', async () => {
   using repo = makeRepo();
   expect(await failure(repo.make('main', 'missing'))).toMatchObject({ passing: false });
+  writeFileSync(join(repo.plan('main').path, 'by-a-hook'), 'x');
+  await repo.workspaces.undo(repo.plan('main'));
   expectNothingLeft(repo);
 });
 
-test('P8: a start that is cut off ends git with its helpers, leaves nothing, and may pass', async () => {
+test('P8: a start that is cut off ends git with its helpers, can be undone, and may pass', async () => {
   using repo = makeRepo();
   const hook = join(repo.repo, '.git/hooks/post-checkout');
   writeFileSync(hook, `#!/bin/sh\necho $$ > ${repo.root}/hook.pid\nexec sleep 600\n`, { mode: 0o755 });
@@ -207,6 +209,7 @@ test('P8: a start that is cut off ends git with its helpers, leaves nothing, and
   await until('the hook runs', () => existsSync(join(repo.root, 'hook.pid')));
   cut.abort();
   expect(await failed).toMatchObject({ code: 'workspace_failed', passing: true });
+  await repo.workspaces.undo(repo.plan('main'));
   expectNothingLeft(repo);
   const pid = readFileSync(join(repo.root, 'hook.pid'), 'utf8').trim();
   await until('the hook is gone', () => pid === '' || !existsSync(`/proc/${pid}`));
@@ -319,8 +322,8 @@ test('P8: a full disk may pass, a git that is missing will not', async () => {
   expect(error).toMatchObject({ code: 'workspace_failed', passing: false });
 });
 
-test('P8: a worktree that cannot be undone is told together with the failure', async () => {
+test('P8: a worktree that cannot be undone is told in the words of git', async () => {
   using repo = makeRepo({ run: stubborn });
-  const { message } = await failure(repo.make('main', 'missing'));
-  expect(message).toMatch(/does not exist.*is left at .*worktrees.*: fatal: no/);
+  const { planned } = await repo.make();
+  await expect(repo.workspaces.undo(planned)).rejects.toThrow(/worktree remove .*worktrees.*: fatal: no/);
 });

@@ -66,8 +66,9 @@ export class Workspaces {
   }
 
   /**
-   * Makes what was planned and returns the directory to start in. Rejects with a `StartError` (`workspace_failed`)
-   * with nothing of it left; an abort is a cause that may pass.
+   * Makes what was planned and returns the directory to start in. Rejects with a `StartError` (`workspace_failed`); an
+   * abort is a cause that may pass. What was made by then is left to `undo`, which has to wait until nothing that git
+   * started is at work in it any more.
    *
    * What git runs for it carries `marker`: if the agent dies meanwhile, git and its hooks are found as processes of
    * the attempt and stopped before the next one begins.
@@ -83,7 +84,6 @@ export class Workspaces {
       await this.#add(planned, signal, marker);
       return existingDirectory(spec.cwd === undefined ? planned.path : resolve(planned.path, spec.cwd));
     } catch (error) {
-      await this.#undoAfter(error, planned);
       throw signal.aborted
         ? abortError(planned, error)
         : startErrorOf('workspace_failed', describe(planned), error);
@@ -139,17 +139,6 @@ export class Workspaces {
       marker,
     );
     if (added.code !== 0) throw failure(describe(planned), added);
-  }
-
-  /** Undoes after a failure; that this fails too is told with the failure, and the path to look at. */
-  async #undoAfter(failed: unknown, planned: PlannedWorktree): Promise<void> {
-    try {
-      await this.undo(planned);
-    } catch (error) {
-      const left = `what was made of it is left at ${planned.path}: ${messageOf(error)}`;
-      const passing = failed instanceof StartError && failed.passing;
-      throw new StartError('workspace_failed', `${messageOf(failed)}; ${left}`, { passing, cause: failed });
-    }
   }
 
   async #whyKept(planned: PlannedWorktree, signal: AbortSignal): Promise<string | undefined> {

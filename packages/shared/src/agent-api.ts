@@ -3,6 +3,7 @@
  * some of it on, and by the CLI.
  */
 import { z } from '@hono/zod-openapi';
+import { parseCursor } from './cursor.ts';
 import { jsonValueSchema } from './json-value.ts';
 import { DEFAULT_QUEUE, QueueSchema, TaskIdSchema, TaskSchema } from './task.ts';
 
@@ -80,6 +81,19 @@ export const ReclaimSchema = z
   })
   .openapi('Reclaim');
 export type Reclaim = z.infer<typeof ReclaimSchema>;
+
+/** A reclaim as the agent takes it. */
+export const FencedReclaimSchema = ReclaimSchema.extend({
+  /**
+   * A place in the log in which the attempt has this number: attempts are numbered anew in another journal. The reclaim
+   * is refused by a journal that does not continue it.
+   */
+  cursor: z
+    .string()
+    .refine((text) => parseCursor(text) !== undefined, 'must be a cursor, "<epoch>.<seq>.<chain>"')
+    .optional(),
+}).openapi('FencedReclaim');
+export type FencedReclaim = z.infer<typeof FencedReclaimSchema>;
 
 /** Why an attempt counts as stale. A task whose process was verified is never stale, however quiet. */
 const staleEvidence = ['lease_expired', 'claim_silent', 'probe_failed'] as const;

@@ -5,11 +5,13 @@
  */
 export {
   agentStates,
+  changedAt,
   doubtReasons,
   isEnded,
   isTerminal,
   isUnderWay,
   knowledgeOf,
+  lengthRank,
   sessionStatus,
   shownStatuses,
   taskStatuses,
@@ -21,6 +23,7 @@ export type {
   Knowledge,
   ShownStatus,
   TaskStatus,
+  TaskTimes,
   TerminalStatus,
 } from './status.ts';
 export {
@@ -30,6 +33,7 @@ export {
   ClaimFailSchema,
   ClaimHeartbeatSchema,
   ClaimRequestSchema,
+  FencedReclaimSchema,
   GrantSchema,
   LeaseSchema,
   ProofSchema,
@@ -43,6 +47,7 @@ export type {
   Audit,
   AuditTask,
   ClaimRequest,
+  FencedReclaim,
   Grant,
   Lease,
   Proof,
@@ -92,6 +97,7 @@ export {
   parseFeedCursor,
 } from './cursor.ts';
 export type { Cursor, FeedCursor } from './cursor.ts';
+export { hashContent } from './content-hash.ts';
 export { LiveDigest } from './digest.ts';
 export type { DigestEntry } from './digest.ts';
 export {

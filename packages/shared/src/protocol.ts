@@ -157,6 +157,7 @@ export const ShownTaskSchema = TaskSchema.omit({ status: true, agentId: true })
         }),
       )
       .optional(),
+    /** What was known last, while a doubt or a person's verdict stands in its place. */
     lastStatus: z.enum([...taskStatuses, 'submitted']).optional(),
     unknownSince: time.optional(),
     /** The newest action that the agent refused, until the next one. */
@@ -227,6 +228,8 @@ export const FeedHelloSchema = z
     epoch: z.string(),
     at: time,
     heartbeatMs: z.number().int(),
+    /** The newest version as the connection begins: how far a reader that is behind has to go. */
+    head: z.number().int().optional(),
   })
   .openapi('FeedHello');
 export type FeedHello = z.infer<typeof FeedHelloSchema>;
@@ -248,6 +251,8 @@ export const FeedHeartbeatSchema = z
     at: time,
     version: z.number().int(),
     agents: z.array(z.object({ id: z.string(), state: z.enum(agentStates), asOf: time })),
+    /** As in `State`. */
+    failingChannels: z.array(z.string()).optional(),
   })
   .openapi('FeedHeartbeat');
 export type FeedHeartbeat = z.infer<typeof FeedHeartbeatSchema>;

@@ -9,6 +9,7 @@ import { isLoopbackAddress } from './access.ts';
 import { type Config, ConfigError, flagOf, loadConfig, type SettingName, settings } from './config.ts';
 import { DatabaseError } from './database.ts';
 import { messageOf } from './errors.ts';
+import { keepHeapSmall } from './heap.ts';
 import { AlreadyRunningError } from './instance-lock.ts';
 
 type SettingFlags = Partial<Record<SettingName, unknown>>;
@@ -32,6 +33,7 @@ export interface ServiceToRun {
 /** Resolves with the exit code: 0 after a stop, 1 if it could not start, 2 if it was configured wrongly. */
 export async function runService(service: ServiceToRun, options: RunOptions = {}): Promise<number> {
   const { env = process.env, stderr = process.stderr, signals = process } = options;
+  keepHeapSmall();
   const asked = Promise.withResolvers<void>();
   const ask = () => asked.resolve();
   signals.on('SIGTERM', ask);

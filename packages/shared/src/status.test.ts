@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
 import {
   agentStates,
+  changedAt,
   isEnded,
   isTerminal,
   knowledgeOf,
+  lengthRank,
   sessionStatus,
   shownStatuses,
+  type ShownStatus,
   taskStatuses,
   worstFirst,
 } from './status.ts';
@@ -71,4 +74,33 @@ test('a session is as bad as the worst of its tasks', () => {
     const counts = Object.fromEntries(worstFirst.slice(place).map((status) => [status, 1]));
     expect(sessionStatus(counts)).toBe(worst);
   }
+});
+
+test('a task keeps its place in a list for as long as its status holds', () => {
+  const times = { createdAt: 10, startedAt: 20, endedAt: 50 };
+  const at = (status: ShownStatus, more = {}) => changedAt({ ...times, status, ...more });
+  expect([at('queued'), at('submitted'), at('running'), at('starting')]).toEqual([10, 10, 20, 20]);
+  expect([at('completed'), at('unknown', { unknownSince: 70 }), at('lost', { verdictAt: 90 })]).toEqual([
+    50, 70, 90,
+  ]);
+  expect([
+    changedAt({ status: 'running', createdAt: 10 }),
+    changedAt({ status: 'lost', createdAt: 10 }),
+  ]).toEqual([10, 10]);
+});
+
+test('in the order of length work in hand comes first, then what waits, then what ended', () => {
+  const order = [
+    { status: 'running', createdAt: 1, startedAt: 20 },
+    { status: 'unknown', createdAt: 1, startedAt: 30 },
+    { status: 'starting', createdAt: 31 },
+    { status: 'queued', createdAt: 2, startedAt: 5 },
+    { status: 'submitted', createdAt: 3 },
+    { status: 'completed', createdAt: 1, startedAt: 10, endedAt: 90 },
+    { status: 'failed', createdAt: 1, startedAt: 10, endedAt: 50 },
+    { status: 'cancelled', createdAt: 1, endedAt: 90 },
+  ] as const;
+  const ranks = order.map((task) => lengthRank(task));
+  expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
+  expect(new Set(ranks).size).toBe(ranks.length);
 });

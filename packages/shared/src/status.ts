@@ -76,6 +76,43 @@ export function knowledgeOf(
   return { state: 'stale', asOf: agent.asOf, reason: agent.reason ?? 'agent_unreachable' };
 }
 
+/** The times of a task that lists are ordered by (ms). */
+export interface TaskTimes {
+  status: ShownStatus;
+  createdAt: number;
+  startedAt?: number | undefined;
+  endedAt?: number | undefined;
+  unknownSince?: number | undefined;
+  /** When a person gave it up. */
+  verdictAt?: number | undefined;
+}
+
+/** When its status, as it is shown, came to hold. It stands still for as long as the status does. */
+export function changedAt(task: TaskTimes): number {
+  const { status, createdAt, startedAt, endedAt, unknownSince, verdictAt } = task;
+  if (status === 'unknown') return unknownSince ?? startedAt ?? createdAt;
+  if (status === 'lost') return verdictAt ?? endedAt ?? startedAt ?? createdAt;
+  if (isTerminal(status)) return endedAt ?? startedAt ?? createdAt;
+  return isUnderWay(status) ? (startedAt ?? createdAt) : createdAt;
+}
+
+const WAITING = 1e14;
+const ENDED = 1e15;
+
+/**
+ * Where a task stands in the order of length, the least first: what is in hand by its beginning, then what waits by its
+ * creation, then what ended by how long it took. No clock: while a status holds, its task keeps its place.
+ */
+export function lengthRank(task: TaskTimes): number {
+  const { status, createdAt, startedAt, endedAt } = task;
+  if (isEnded(status)) {
+    const tookMs = startedAt === undefined || endedAt === undefined ? 0 : endedAt - startedAt;
+    return ENDED - Math.max(0, tookMs);
+  }
+  if (status === 'queued' || status === 'submitted') return WAITING + createdAt;
+  return startedAt ?? createdAt;
+}
+
 /** A session's status, worst first, from the statuses of its tasks; never stored. */
 export function sessionStatus(counts: Partial<Record<ShownStatus, number>>): ShownStatus | 'empty' {
   for (const status of worstFirst) if ((counts[status] ?? 0) > 0) return status;

@@ -1,6 +1,13 @@
 /** Reclaim: one attempt, or everything that is stale (PROTOCOL.md §3). */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { ReclaimItemSchema, ReclaimSchema, ReclaimStaleSchema, TaskSchema } from '@holdfast/shared';
+import {
+  FencedReclaimSchema,
+  ProblemError,
+  ReclaimItemSchema,
+  ReclaimStaleSchema,
+  TaskSchema,
+} from '@holdfast/shared';
+import type { Events } from '../events.ts';
 import type { Reclaimer } from '../reclaim.ts';
 import type { StopRequests } from '../stop-requests.ts';
 import { json, problem, taskParams } from './tasks.ts';
@@ -9,9 +16,12 @@ const reclaim = createRoute({
   method: 'post',
   path: '/tasks/{id}/reclaim',
   summary: 'Give up an attempt for another one; harmless to repeat',
+  description:
+    'Attempts are numbered anew in another journal. With `cursor`, a place in the log that the asker has read up to, ' +
+    'the attempt is that of this log alone: a journal that does not continue it refuses with `attempt_changed`.',
   request: {
     params: taskParams,
-    body: { required: true, content: { 'application/json': { schema: ReclaimSchema } } },
+    body: { required: true, content: { 'application/json': { schema: FencedReclaimSchema } } },
   },
   responses: {
     202: json(TaskSchema, 'On record; the next attempt starts when every process of this one is gone'),
@@ -32,9 +42,22 @@ const reclaimStale = createRoute({
   },
 });
 
-export function addReclaimRoutes(app: OpenAPIHono, stops: StopRequests, reclaimer: Reclaimer): void {
+export interface ReclaimRoutesOptions {
+  stops: Pick<StopRequests, 'reclaim'>;
+  reclaimer: Pick<Reclaimer, 'reclaimStale'>;
+  events: Pick<Events, 'continues'>;
+}
+
+export function addReclaimRoutes(app: OpenAPIHono, { stops, reclaimer, events }: ReclaimRoutesOptions): void {
   app.openapi(reclaim, async (context) => {
-    const { attempt, reason } = context.req.valid('json');
+    const { attempt, reason, cursor } = context.req.valid('json');
+    if (cursor !== undefined && !events.continues(cursor)) {
+      throw new ProblemError(
+        'attempt_changed',
+        `This agent's journal is another one than that in which attempt ${attempt} was seen: it was replaced or restored. ` +
+          'Look at the task, and reclaim it again if that is still needed.',
+      );
+    }
     const task = await stops.reclaim(context.req.valid('param').id, attempt, reason);
     // Without a condition it is never left undone.
     return context.json(task!, 202);

@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
   AttemptSchema,
+  hashContent,
   ProblemSchema,
   SubmitSchema,
   type Task,
@@ -12,7 +13,6 @@ import {
 } from '@holdfast/shared';
 import type { AttemptStore } from '../attempts.ts';
 import type { Claims } from '../claims.ts';
-import { hashContent } from '../content-hash.ts';
 import type { Journal } from '../journal.ts';
 import { listTasks, noSuchTask, type Queue } from '../queue.ts';
 import type { StopRequests } from '../stop-requests.ts';

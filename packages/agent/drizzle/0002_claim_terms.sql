@@ -1,0 +1,1 @@
+ALTER TABLE `claims` ADD `given_terms` integer DEFAULT 0 NOT NULL;
