@@ -4,7 +4,8 @@
  * stored together.
  *
  * Guarantees of every implementation, held by alert-store.contract.ts:
- * - Each method is one transaction, durable when it resolves.
+ * - Each method is durable when it resolves. It is one transaction, but for `compose`, which may take several; whatever
+ *   cuts it off, the next one goes on from there.
  * - What happened is noted once, however often it is looked at, over any restart. What was so before the first look,
  *   or before the first snapshot of an agent's journal, is no news.
  * - A channel is told of an alert in one message at most, and of its resolution if and only if that message was

@@ -5,8 +5,8 @@
  * nothing of the answer but its head. What it reports holds no part of the address but its host: a webhook's URL is
  * its password, and so may be anything that the target echoes.
  */
+import { explainNoAnswer } from '@holdfast/shared/no-answer';
 import type { Fetch } from '../agent-client.ts';
-import { codeOf } from '../error-code.ts';
 import type { RenderedRequest } from './presets.ts';
 
 export type SendResult =
@@ -72,23 +72,6 @@ function retryAfterOf(response: Response): number | undefined {
 
 /** In fixed words: the text of the error itself may quote the address. */
 function whyNot(error: unknown, timeoutMs: number): string {
-  if (error instanceof DOMException) {
-    return error.name === 'TimeoutError' ? `no answer within ${timeoutMs / 1000} s` : 'web stopped meanwhile';
-  }
-  const reason = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
-  const code = codeOf(reason);
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'nothing listens there';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'its host name cannot be resolved';
-    case 'ECONNRESET':
-    case 'UND_ERR_SOCKET':
-      return 'the connection was cut';
-    case undefined:
-      return 'the request failed';
-    default:
-      return `the request failed (${code})`;
-  }
+  if (error instanceof DOMException && error.name === 'AbortError') return 'web stopped meanwhile';
+  return explainNoAnswer(error, timeoutMs).text;
 }

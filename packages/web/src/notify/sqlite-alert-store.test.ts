@@ -7,6 +7,8 @@ import { GroupCommit, openDatabase, type SqliteDatabase } from '@holdfast/shared
 import { expect, test } from 'vitest';
 import { openSqliteSessionStore } from '../sqlite-session-store.ts';
 import { describeAlertStore } from './alert-store.contract.ts';
+import { LaneTimes } from './lane-times.ts';
+import { AlertNotes } from './note.ts';
 import { SqliteAlertStore } from './sqlite-alert-store.ts';
 
 describeAlertStore('sqlite', async () => {
@@ -64,10 +66,12 @@ function counting(database: SqliteDatabase) {
   return { counted, read };
 }
 
-test('of 15,000 alerts that wait a look reads none, and a message the first of them', async () => {
+const AT = 1_800_000_000_000;
+
+/** As many doubts that a channel is to be told of, 40 agents' each. */
+function openWaiting(count: number) {
   const migrations = fileURLToPath(new URL('../../drizzle', import.meta.url));
   const database = openDatabase({ path: ':memory:', migrations });
-  const { counted, read } = counting(database);
   const noop = () => undefined;
   const group = new GroupCommit({
     database,
@@ -77,15 +81,22 @@ test('of 15,000 alerts that wait a look reads none, and a message the first of t
     onCommit: noop,
     onRollback: noop,
   });
-  const alerts = new SqliteAlertStore(counted, group);
-  const at = 1_800_000_000_000;
-  database.exec(`WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 15000)
+  database.exec(`WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ${count})
     INSERT INTO alerts (key, kind, task_id, agent_name, subject, detail, lasting, since_at, noted_at)
-    SELECT 'k' || n, 'unknown', 't' || n, 'agent ' || (n % 40), 'task ' || n, 'was running', 1, ${at}, ${at} FROM n`);
+    SELECT 'k' || n, 'unknown', 't' || n, 'agent ' || (n % 40), 'task ' || n, 'was running', 1, ${AT}, ${AT} FROM n`);
   database.exec(
     `INSERT INTO alert_tellings (channel, alert_id, state) SELECT 'ops', id, 'waiting' FROM alerts`,
   );
-  const rule = { name: 'ops', on: ['unknown' as const], unknownAfterMs: 120_000, cooldownMs: 60_000 };
+  return { database, group, [Symbol.dispose]: () => database.close() };
+}
+
+const rule = { name: 'ops', on: ['unknown' as const], unknownAfterMs: 120_000, cooldownMs: 60_000 };
+
+test('of 15,000 alerts that wait a look reads none, and a message the first of them', async () => {
+  using waiting = openWaiting(15_000);
+  const { counted, read } = counting(waiting.database);
+  const alerts = new SqliteAlertStore(counted, waiting.group);
+  const at = AT;
   const compose = async (now: number) => {
     read.statements = 0;
     read.rows = 0;
@@ -107,5 +118,60 @@ test('of 15,000 alerts that wait a look reads none, and a message the first of t
   expect(await compose(at + 124_000)).toEqual({ nextAt: at + 181_000, statements: 0, rows: 0 });
   await compose(at + 181_000);
   expect((await alerts.nextMessage('ops'))?.message.count).toBe(5000);
-  database.close();
+});
+
+// Fails without: the pages of `compose`.
+test('a message that gathers 10,000 alerts lets others run in between, and nobody sees it before it is whole', async () => {
+  using waiting = openWaiting(10_000);
+  const alerts = new SqliteAlertStore(waiting.database, waiting.group);
+  const seen: (number | undefined)[] = [];
+  const composing = alerts.compose([rule], AT + 121_000).then(() => 'whole' as const);
+  for (;;) {
+    const turn = new Promise<'turn'>((resolve) => setImmediate(() => resolve('turn')));
+    if ((await Promise.race([composing, turn])) === 'whole') break;
+    seen.push((await alerts.nextMessage('ops'))?.message.count);
+  }
+  expect(seen.length).toBeGreaterThanOrEqual(9);
+  // The last turn may be over before whoever composes hears of it.
+  expect(new Set(seen.slice(0, 8))).toEqual(new Set([undefined]));
+  expect((await alerts.nextMessage('ops'))?.message.count).toBe(10_000);
+});
+
+// Fails without: the message that is `gathering` in `#composeLane`.
+test('P1: a restart in the middle of a message goes on with it: each alert is in one message, and what was resolved meanwhile is taken back', async () => {
+  using waiting = openWaiting(12_000);
+  let turns = 0;
+  const cut = {
+    run<T>(change: () => T): Promise<T> {
+      turns += 1;
+      return turns > 3 ? Promise.reject(new Error('the process was killed')) : waiting.group.run(change);
+    },
+  };
+  const before = new SqliteAlertStore(waiting.database, cut as GroupCommit);
+  await expect(before.compose([rule], AT + 121_000)).rejects.toThrow('killed');
+  const alerts = new SqliteAlertStore(waiting.database, waiting.group);
+  expect(await alerts.nextMessage('ops')).toBeUndefined();
+  // One that was gathered before, and one that was not yet.
+  const notes = new AlertNotes(waiting.database, new LaneTimes());
+  const noting = { at: AT + 121_500, channels: [rule], kinds: new Set(['unknown' as const]) };
+  await waiting.group.run(() => [1, 11_000].map((id) => notes.resolve(id, 'completed', noting)));
+  const told: number[] = [];
+  for (const at of [AT + 122_000, AT + 200_000, AT + 300_000, AT + 400_000]) {
+    await alerts.compose([rule], at);
+    for (;;) {
+      const next = await alerts.nextMessage('ops');
+      if (next === undefined) break;
+      if (next.message.lane === 'trouble') told.push(next.message.count);
+      else expect(next.message).toMatchObject({ lane: 'resolved', title: 'Resolved: task 1' });
+      await alerts.recordTry(next.id, { outcome: 'delivered' }, at);
+    }
+  }
+  expect(told).toEqual([10_000, 1999]);
+  const left = waiting.database.prepare(
+    `SELECT state, count(*) AS n FROM alert_tellings GROUP BY state ORDER BY state`,
+  );
+  expect(left.all()).toEqual([
+    { state: 'done', n: 1 },
+    { state: 'told', n: 11_998 },
+  ]);
 });

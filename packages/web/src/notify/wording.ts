@@ -50,7 +50,7 @@ export interface Told {
   groups: ToldGroup[];
 }
 
-export interface ToldGroup {
+interface ToldGroup {
   count: number;
   /** Since when the oldest of them lasts. */
   sinceAt: number;
