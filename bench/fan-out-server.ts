@@ -1,6 +1,7 @@
 /**
  * One contestant of the fan-out benchmark as a process: `fork('fan-out-server.ts', [name])`. It listens, says where,
- * and on `{ credit: n }` publishes turns up to the n-th, one a turn of the event loop.
+ * and on `{ credit: n }` publishes turns up to the n-th, one a turn of the event loop. On `{ weigh: true }` it says
+ * `{ rssBytes }`, after a garbage collection where it was started with `--expose-gc`.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
@@ -34,6 +35,7 @@ import {
   FailureLimiter,
   guard,
   Journal,
+  keepHeapSmall,
   openSqliteSessionStore,
   type Page,
   serveApp,
@@ -51,6 +53,12 @@ interface Server {
 export interface Listening {
   listening: Pick<Server, 'port' | 'path'>;
 }
+
+export interface Weighed {
+  rssBytes: number;
+}
+
+export type Ask = { credit: number } | { weigh: true };
 
 type Frames = (turn: number) => Frame[];
 
@@ -278,7 +286,14 @@ async function publishAll(): Promise<void> {
   publishing = false;
 }
 
-process.on('message', (message: { credit: number }) => {
+process.on('message', (message: Ask) => {
+  if ('weigh' in message) {
+    // Else what is weighed is how far V8 let its young generation grow while they came, 10 KiB each, and by chance.
+    keepHeapSmall();
+    globalThis.gc?.();
+    process.send!({ rssBytes: process.memoryUsage.rss() } satisfies Weighed);
+    return;
+  }
   credit = message.credit;
   void publishAll();
 });

@@ -17,15 +17,20 @@ export type Report = { connected: true } | { level: number };
 
 const MARK = '~'.charCodeAt(0);
 const HEAD_END = '\r\n\r\n';
+/** At the same time: a server lets only some 500 wait to be accepted, and the kernel resets what comes beyond. */
+const CONNECTING = 100;
 /** Read by one socket at a time, and never kept. */
 const buffer = Buffer.alloc(256 * 1024);
 
 function subscribe({ port, path, subscribers, batch }: Subscribe): void {
+  let opened = 0;
   let connected = 0;
   /** How many subscribers have the turn of this number. */
   const reached: number[] = [0];
 
-  for (let index = 0; index < subscribers; index += 1) {
+  const open = (): void => {
+    if (opened === subscribers) return;
+    opened += 1;
     let changes = 0;
     let level = 0;
     let isOpen = false;
@@ -37,6 +42,7 @@ function subscribe({ port, path, subscribers, batch }: Subscribe): void {
         isOpen = true;
         connected += 1;
         if (connected === subscribers) report({ connected: true });
+        else open();
       }
       for (let at = bytes.indexOf(MARK); at !== -1; at = bytes.indexOf(MARK, at + 1)) changes += 1;
       while (changes >= (level + 1) * batch) {
@@ -65,7 +71,8 @@ function subscribe({ port, path, subscribers, batch }: Subscribe): void {
     socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer bench\r\nAccept: text/event-stream\r\n\r\n`,
     );
-  }
+  };
+  for (let index = 0; index < CONNECTING; index += 1) open();
 }
 
 function report(message: Report): void {

@@ -32,6 +32,7 @@ export {
 export { Events } from '../packages/agent/src/events.ts';
 export { Journal } from '../packages/agent/src/journal.ts';
 export { startFeed } from '../packages/web/src/feed.ts';
+export { keepHeapSmall } from '../packages/shared/src/heap.ts';
 export { showTask } from '../packages/web/src/shown.ts';
 export { openSqliteSessionStore } from '../packages/web/src/sqlite-session-store.ts';
 export { startSubscription } from '../packages/web/src/subscription.ts';

@@ -8,7 +8,10 @@ import { measureDashboard } from './dashboard.ts';
 import { measureAgentFanOut, measureWebFanOut } from './fan-out.ts';
 import { measureIngest } from './ingest.ts';
 import { measureLatency } from './latency.ts';
+import { measureMemory } from './memory.ts';
+import { measureResync } from './resync.ts';
 import { measureStarts } from './start.ts';
+import { measureSubscriberMemory } from './subscriber-memory.ts';
 import { formatTable, type Table } from './table.ts';
 
 const QUESTIONS: Readonly<Record<string, () => Promise<Table>>> = {
@@ -17,6 +20,9 @@ const QUESTIONS: Readonly<Record<string, () => Promise<Table>>> = {
   ingest: measureIngest,
   'agent-throughput': measureAgentThroughput,
   latency: measureLatency,
+  resync: measureResync,
+  'memory-subscriber': measureSubscriberMemory,
+  memory: measureMemory,
   start: measureStarts,
   dashboard: measureDashboard,
 };

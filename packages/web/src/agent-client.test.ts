@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
@@ -86,12 +87,27 @@ test('the token follows no redirect', async () => {
   expect(elsewhere).toBe(1);
 });
 
+test('a call ends with its caller’s signal, and one that is over leaves nothing on it', async () => {
+  const stop = new AbortController();
+  const quick = await clientOf((_request, response) => response.end('{}'));
+  expect(await quick.call('GET', '/', { signal: stop.signal })).toMatchObject({ kind: 'ok' });
+  expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
+  const silent = await clientOf(() => stop.abort());
+  await expect(silent.call('GET', '/', { signal: stop.signal })).rejects.toMatchObject({
+    code: 'agent_unreachable',
+  });
+  expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
+  await expect(quick.call('GET', '/', { signal: stop.signal })).rejects.toMatchObject({
+    code: 'agent_unreachable',
+  });
+});
+
 test('no whole answer is no answer: refused, cut, silent, not JSON, endless', async () => {
   const unreachable = { code: 'agent_unreachable' };
   const nobody = createAgentClient({ url: `http://127.0.0.1:${await freePort()}`, token: 't' });
   await expect(nobody.call('GET', '/')).rejects.toMatchObject({
     ...unreachable,
-    message: 'nothing listens at its address',
+    message: 'nothing listens there',
   });
   const cut = await clientOf((_request, response) => response.destroy());
   await expect(cut.call('GET', '/')).rejects.toMatchObject(unreachable);

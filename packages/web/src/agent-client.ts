@@ -8,8 +8,9 @@
  */
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { messageOf, ProblemSchema } from '@holdfast/shared';
-import { codeOf } from './error-code.ts';
+import { ProblemSchema } from '@holdfast/shared';
+import { explainNoAnswer } from '@holdfast/shared/no-answer';
+import { startTimer } from './timers.ts';
 
 export type Fetch = typeof globalThis.fetch;
 
@@ -77,12 +78,12 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
 
   return {
     async call(method, path, { body, signal, timeoutMs = TIMEOUT_MS } = {}) {
-      const deadline = AbortSignal.timeout(timeoutMs);
+      using deadline = startDeadline(timeoutMs, signal);
       try {
         const response = await fetch(`${url}${path}`, {
           method,
           redirect: 'manual',
-          signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+          signal: deadline.signal,
           headers: {
             authorization,
             accept: 'application/json',
@@ -102,10 +103,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       // fetch ends a body that is silent for 300 s, as the log of a quiet task is.
       const open = target.protocol === 'https:' ? requestHttps : requestHttp;
       const sent = open(target, { headers: { ...headers, authorization }, signal });
-      const head = setTimeout(
-        () => sent.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
-        TIMEOUT_MS,
-      );
+      const head = setTimeout(() => sent.destroy(timeIsOver()), TIMEOUT_MS);
       sent.on('response', (incoming) => {
         clearTimeout(head);
         resolve(incoming);
@@ -121,13 +119,37 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   };
 }
 
+/**
+ * A signal that aborts after `timeoutMs`, or when `signal` does, until it is disposed of. `AbortSignal.timeout` and `.any`
+ * stay in memory for the whole of the time-out, however soon the answer came: 15 MB of them in a busy web.
+ */
+function startDeadline(timeoutMs: number, signal: AbortSignal | undefined) {
+  const controller = new AbortController();
+  const timer = startTimer(() => controller.abort(timeIsOver()), timeoutMs);
+  const follow = () => controller.abort(signal?.reason);
+  if (signal?.aborted === true) follow();
+  signal?.addEventListener('abort', follow);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      timer.cancel();
+      signal?.removeEventListener('abort', follow);
+    },
+  };
+}
+
+function timeIsOver(): DOMException {
+  return new DOMException('The time is over', 'TimeoutError');
+}
+
 async function readText(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > MOST_ANSWER_BYTES) throw new Error(`the answer is longer than ${MOST_ANSWER_BYTES} bytes`);
+    if (bytes > MOST_ANSWER_BYTES)
+      throw new NoAgentAnswerError(`the answer is longer than ${MOST_ANSWER_BYTES} bytes`);
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
@@ -140,7 +162,7 @@ export function readAnswer(response: Pick<Response, 'status' | 'headers'>, text:
     try {
       return { kind: 'ok', status, body: text === '' ? undefined : JSON.parse(text) };
     } catch (error) {
-      throw new Error('its answer is not JSON', { cause: error });
+      throw new NoAgentAnswerError('its answer is not JSON', { cause: error });
     }
   }
   const problem = readProblem(text);
@@ -180,22 +202,11 @@ function readRetryAfter(header: string | null): number | undefined {
   return Math.min(Number(header) * 1000, MOST_WAIT_MS);
 }
 
+/** What came is no answer of an agent; the message says why. */
+class NoAgentAnswerError extends Error {
+  readonly code = 'no_agent_answer';
+}
+
 function whyUnreachable(error: unknown, timeoutMs: number): string {
-  if (error instanceof DOMException && error.name === 'TimeoutError')
-    return `no answer within ${timeoutMs / 1000} s`;
-  // fetch says "fetch failed" and keeps the reason as the cause.
-  const reason = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
-  const code = codeOf(reason);
-  switch (code ?? '') {
-    case 'ECONNREFUSED':
-      return 'nothing listens at its address';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'its host name cannot be resolved';
-    case 'ECONNRESET':
-    case 'UND_ERR_SOCKET':
-      return 'the connection was cut';
-    default:
-      return messageOf(reason);
-  }
+  return error instanceof NoAgentAnswerError ? error.message : explainNoAnswer(error, timeoutMs).text;
 }

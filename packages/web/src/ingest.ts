@@ -6,14 +6,15 @@
  * - Each event is checked as it comes: seq = previous + 1, and the chain recomputed from its text equals its id's.
  *   Nothing behind a frame that fails is looked at; what came before it is still applied (PROTOCOL.md §2).
  * - Events that arrive in one turn of the loop are one transaction, with the position behind them.
- * - A snapshot is checked frame by frame, staged as text, and taken at its end: cut off before, or not what it counts,
- *   it has no effect.
+ * - A snapshot is checked frame by frame, staged as packed text, and taken at its end: cut off before, or not what it
+ *   counts, it has no effect.
  * - A heartbeat is looked at when everything before it was applied. `caughtUp` is told when its head was reached and
  *   the live digest, where it can be compared, is equal.
  * - `take` never throws. The first failure is told once, and ends the intake.
  * - `room` bounds what waits: whoever reads the socket waits for it before reading on, so that a slow disk slows the
  *   agent's stream and not web's memory.
  */
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import {
   ActivitySchema,
   ByeSchema,
@@ -130,7 +131,8 @@ type Work =
   | { kind: 'activity'; entries: ActivityEntry[] }
   | { kind: 'heartbeat'; heartbeat: Heartbeat; receivedAt: ReceiveTime };
 
-const MAX_WAITING_EVENTS = 10_000;
+/** Two batches: one is applied while the next one comes. More would outlive V8's young generation, and fill the old. */
+const MAX_WAITING_EVENTS = 2000;
 const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024;
 /** Events in one transaction: some 30 ms of it. */
 const MAX_BATCH = 1000;
@@ -142,7 +144,7 @@ export class Ingest {
   readonly #roomWanted: (() => void)[] = [];
   #phase: 'greeting' | 'deciding' | 'staging' | 'following' | 'closed' = 'greeting';
   #hello: Hello | undefined;
-  #staged: { reset: Reset; frames: string[]; tasks: number } | undefined;
+  #staged: { reset: Reset; frames: Buffer[]; tasks: number } | undefined;
   /** The last event that came and was right. */
   #received = { seq: 0, chain: '' };
   #applied = { seq: 0, chain: '' };
@@ -229,7 +231,7 @@ export class Ingest {
       case 'snapshot':
         if (this.#staged === undefined) throw outOfPlace(frame.name);
         this.#staged.tasks += readSnapshot(data).length;
-        this.#staged.frames.push(data);
+        this.#staged.frames.push(pack(data));
         return this.#options.listener.advanced();
       case 'snapshotEnd':
         return this.#takeSnapshotEnd(readFrame('snapshotEnd', SnapshotEndSchema, data));
@@ -448,11 +450,18 @@ export class Ingest {
   }
 }
 
-/** Parsed a frame at a time, as they are taken: a whole snapshot as objects would fill the memory. */
-function* tasksOf(frames: string[]): Generator<Task> {
-  for (const [index, text] of frames.entries()) {
-    frames[index] = '';
-    yield* readSnapshot(text);
+/**
+ * The text of rows is much the same in each: packed it takes a fifth of the memory or less, and none of V8's heap, for some
+ * 2 µs a row.
+ */
+function pack(text: string): Buffer {
+  return deflateRawSync(text, { level: 1 });
+}
+
+/** Unpacked and parsed a frame at a time, as they are taken: a whole snapshot as objects would fill the memory. */
+function* tasksOf(packed: Buffer[]): Generator<Task> {
+  for (let frame = packed.shift(); frame !== undefined; frame = packed.shift()) {
+    yield* readSnapshot(inflateRawSync(frame).toString());
   }
 }
 
