@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ShownAgent, ShownTask } from '@holdfast/shared';
+import {
+  PoolSchema,
+  type ShownAgent,
+  ShownAgentSchema,
+  ShownSessionSchema,
+  type ShownTask,
+  ShownTaskSchema,
+} from '@holdfast/shared';
 import { expect, test } from 'vitest';
 import { startSystem, System, type SystemOptions, until } from './system.ts';
 
@@ -195,9 +202,7 @@ test('doctor finds nothing wrong with a healthy system, and says what is wrong w
   expect(failures(well.found)).toEqual([]);
   expect(well.code).toBe(0);
   expect(new Set(well.found.map((one) => one.check)).size).toBeGreaterThan(15);
-  expect(well.found.find((one) => one.check === 'audit')?.message).toBe(
-    'audit: 1 live tasks, 0 ghosts, 0 strays',
-  );
+  expect(well.found.find((one) => one.check === 'audit')?.message).toBe('1 live task, 0 ghosts, 0 strays');
 
   chmodSync(join(system.home, 'web.token'), 0o644);
   const open = await cli(system, 'doctor');
@@ -205,6 +210,86 @@ test('doctor finds nothing wrong with a healthy system, and says what is wrong w
   expect(open.stdout).toMatch(
     /^✗ fail +secrets +web\.token is open to others \(mode 0644\)\n +→ chmod 600 /m,
   );
+});
+
+test('a web that accepts and never answers is told apart from one that does not run, by its pid', async () => {
+  await using system = await startSystem();
+  const id = await submit(system, 'sleep', '600');
+  await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
+  system.web.signal('SIGSTOP');
+  const [list, rename, cancel, wait, doctor] = await Promise.all([
+    cli(system, 'list'),
+    cli(system, 'sessions', 'rename', 'cli', 'Frozen'),
+    cli(system, 'cancel', id),
+    cli(system, 'wait', id),
+    diagnose(system),
+  ]);
+  expect(list.code).toBe(1);
+  expect(list.stderr).toContain(`Web at ${system.web.url} does not answer: no answer within 20 s\n`);
+  expect(list.stderr).toContain(`kill -CONT ${system.web.pid}`);
+  expect(list.stderr).not.toContain('Start it');
+  // What was written may have been done.
+  expect([rename.code, cancel.code, wait.code]).toEqual([75, 75, 75]);
+  expect(doctor.code).toBe(1);
+  expect(failures(doctor.found)).toEqual([
+    `web: Web at ${system.web.url} does not answer: no answer within 20 s`,
+    'web-ready: web does not answer /readyz: no answer within 5 s',
+  ]);
+
+  system.web.signal('SIGCONT');
+  expect((await cli(system, 'list')).code).toBe(0);
+  await system.web.end();
+  const gone = await cli(system, 'list');
+  expect(gone.code).toBe(1);
+  expect(gone.stderr).toContain('holdfast up');
+});
+
+test('nothing that is known only over a lost link looks like a fact', async () => {
+  await using system = await startSystem();
+  const id = await submit(system, 'sleep', '600');
+  await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
+  system.agent.signal('SIGSTOP');
+  await system.untilAgentIs('lost');
+  const pool = await cli(system, 'pool', 'status');
+  expect(pool.stdout).toMatch(/^test-agent +lost, as of \d+ s ago +4\? +\d\? +0\? +starting tasks\?$/m);
+  // Each waits for the agent for as long as it may.
+  const [{ found }, stats, paused] = await Promise.all([
+    diagnose(system),
+    cli(system, 'stats'),
+    cli(system, 'pool', 'pause'),
+  ]);
+  expect(found.find((one) => one.check === 'digest')).toMatchObject({
+    level: 'warn',
+    message: expect.stringMatching(/^whether .* is not known; they did as of \d+ s ago$/),
+  });
+  expect([stats.code, stats.stdout]).toEqual([75, expect.stringMatching(/^stale +0\?$/m)]);
+  // What is asked of an agent that does not answer may have reached it.
+  expect([paused.code, paused.stderr]).toEqual([
+    75,
+    expect.stringContaining('whether it was done is not known'),
+  ]);
+});
+
+test('what real services answer has the keys that help json promises', async () => {
+  await using system = await startSystem();
+  const ran = await cli(system, 'run', '--wait', '--json', '--session', 'cli', '--', 'echo', 'x');
+  const json = async <T>(...argv: string[]): Promise<T> => {
+    const { code, stdout, stderr } = await cli(system, ...argv, '--json');
+    expect([argv, code, stderr]).toEqual([argv, 0, '']);
+    return JSON.parse(stdout) as T;
+  };
+  const id = ShownTaskSchema.parse(JSON.parse(ran.stdout)).id;
+  for (const task of await json<unknown[]>('list')) ShownTaskSchema.parse(task);
+  ShownTaskSchema.parse(await json('show', id));
+  const agents = await json<unknown[]>('agents', 'list');
+  for (const agent of agents) ShownAgentSchema.parse(agent);
+  const sessions = await json<unknown[]>('sessions', 'list');
+  for (const session of sessions) ShownSessionSchema.parse(session);
+  const pools = await json<{ pool: unknown }[]>('pool', 'status');
+  for (const { pool } of pools) PoolSchema.parse(pool);
+  expect([agents.length, sessions.length, pools.length]).toEqual([1, 1, 1]);
+  const again = await json<{ task: unknown }[]>('retry', id);
+  for (const { task } of again) ShownTaskSchema.parse(task);
 });
 
 test('runners and stats are answered by the agent', async () => {

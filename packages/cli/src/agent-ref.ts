@@ -6,6 +6,7 @@ import { CliError, usageError } from './cli-error.ts';
 import type { Client, SeenAgent } from './client.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
+import { meantText } from './suggest.ts';
 import { plainText } from './words.ts';
 
 /** With `--agent-url` there is nothing to choose. */
@@ -41,7 +42,11 @@ function namedAgent<T extends SeenAgent>(agents: readonly T[], ref: string): T {
     throw usageError(`several agents are called "${ref}"`, `Give the id of one: ${ids.join(', ')}`);
   }
   if (named !== undefined) return named;
-  throw new CliError(`there is no agent "${ref}"`, {
+  const meant = meantText(
+    ref,
+    agents.map((agent) => plainText(agent.name)),
+  );
+  throw new CliError(`there is no agent "${ref}"${meant}`, {
     exitCode: exitCodes.refused,
     hint: agents.length === 0 ? 'Web knows none yet.' : `There are: ${namesOf(agents)}`,
   });

@@ -28,6 +28,10 @@ export function usageError(message: string, hint?: string): CliError {
   return new CliError(message, { exitCode: exitCodes.usage, ...(hint === undefined ? {} : { hint }) });
 }
 
+/** Where the configuration is not valid `config show` itself cannot go on. */
+export const CONFIG_HINT =
+  'Correct it there, or unset it. What each setting takes: holdfast config show --help';
+
 /** The text of anything thrown. */
 export function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { loadConfig } from '@holdfast/shared';
 import { findHome } from './home.ts';
-import { answer, makeHome, makeTask, openTerminal, refuse, run, startFakeWeb } from './test-kit.ts';
+import { answer, makeHome, makeTask, openTerminal, refuse, run, startFakeWeb, taskId } from './test-kit.ts';
 import { runCli } from './cli.ts';
 
 test('a mistyped command is a usage error that names the right one', async () => {
@@ -74,8 +74,79 @@ test('a web that does not answer is named, with what to do', async () => {
   });
   expect(await runCli(terminal.io)).toBe(1);
   expect(terminal.stderr()).toBe(
-    `holdfast: Web at ${web.url} cannot be reached: nothing listens there\n  Start it with: holdfast up\n`,
+    `holdfast: Web at ${web.url} cannot be reached: nothing listens there\n  Start it with: holdfast up. ` +
+      `(A process ${process.pid} is there; if ps -fp ${process.pid} shows that it is Holdfast’s, it is starting or stopping.)\n`,
   );
+});
+
+/** What a request of a service that accepts and never answers comes to. */
+const silence = (): Promise<Response> =>
+  Promise.reject(new DOMException('The operation was aborted due to timeout', 'TimeoutError'));
+
+test('a web that accepts and never answers is not to be started, but woken or ended, by its pid', async () => {
+  await using web = await startFakeWeb();
+  const { code, stderr } = await run(['list'], { home: web.home, change: { fetch: silence } });
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    `holdfast: Web at ${web.url} does not answer: no answer within 20 s\n  Its process (pid ${process.pid}) is ` +
+      `there, but stopped, stuck or overloaded. Wake it with: kill -CONT ${process.pid}. If it stays so: ` +
+      `kill -KILL ${process.pid}, then holdfast up; tasks go on, and nothing that was accepted is lost.\n`,
+  );
+});
+
+test('a process that has ended is not to be killed, nor one that nobody announced', async () => {
+  await using web = await startFakeWeb();
+  const gone = spawnSync('true').pid;
+  writeFileSync(join(web.home, 'web.json'), JSON.stringify({ url: web.url, pid: gone }));
+  const { stderr } = await run(['list'], { home: web.home, change: { fetch: silence } });
+  expect(stderr).toContain(`Its process (pid ${gone}) is gone. Start it with: holdfast up`);
+  const direct = ['list', '--agent-url', web.url, '--token-file', join(web.home, 'web.token')];
+  const agent = await run(direct, { change: { fetch: silence } });
+  expect(agent.stderr).toContain('check --agent-url');
+  expect(agent.stderr).not.toContain('kill');
+});
+
+test('the token that is not taken is named by its file', async () => {
+  await using web = await startFakeWeb();
+  writeFileSync(join(web.home, 'web.token'), 'another');
+  const { code, stderr } = await run(['list'], { home: web.home });
+  expect(code).toBe(4);
+  expect(stderr).toContain(`does not take the token in ${join(web.home, 'web.token')}\n`);
+});
+
+test('whatever is written and has no answer may have been done: 75, with what to do', async () => {
+  await using web = await startFakeWeb();
+  for (const n of [1, 2]) web.tasks.set(taskId(n), makeTask(n, { status: 'running', attempt: 1 }));
+  const tokenFile = join(web.home, 'build-2.token');
+  writeFileSync(tokenFile, 'secret');
+  // Reads are answered; of writes the connection is cut after they have arrived.
+  web.intercept = (request, response) => {
+    if (request.method === 'GET') return false;
+    response.destroy();
+    return true;
+  };
+  const id = taskId(1);
+  for (const argv of [
+    ['run', '--', 'true'],
+    ['cancel', id],
+    ['retry', id],
+    ['resolve', id, '--lost'],
+    ['reclaim', id, '--reason', 'hangs'],
+    ['reclaim', '--stale', '-y'],
+    ['pool', 'pause'],
+    ['pool', 'drain', '--wait'],
+    ['pool', 'resume'],
+    ['pool', 'slots', '3'],
+    ['agents', 'add', 'http://build-2.lan:7401', '--token-file', tokenFile],
+    ['agents', 'remove', 'laptop'],
+    ['sessions', 'rename', 'nightly', 'Every night'],
+    ['sessions', 'archive', 'nightly'],
+    ['sessions', 'unarchive', 'nightly'],
+  ]) {
+    const { code, stdout, stderr } = await run(argv, { home: web.home });
+    expect([argv, code, stdout]).toEqual([argv, 75, '']);
+    expect(stderr).toMatch(/: whether .* is not known\n {2}\S/);
+  }
 });
 
 test('a problem of 4xx is exit code 4 and every fault is named; one of 5xx is exit code 1', async () => {
@@ -129,6 +200,8 @@ test('a wrong value of the configuration is a usage error that names the setting
   const { code, stderr } = await run(['config', 'show', '--slots', 'many'], { home: home.path });
   expect(code).toBe(2);
   expect(stderr).toContain('--slots is "many"');
+  // It would say the same again.
+  expect(stderr).not.toMatch(/config show$/m);
 });
 
 test('config show says each value and where it came from', async () => {

@@ -7,7 +7,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { commandTable } from './command-table.ts';
-import { CliError, codeOf, textOf } from './cli-error.ts';
+import { CliError, codeOf, CONFIG_HINT, textOf } from './cli-error.ts';
 import { exitCodes, signalExitCode } from './exit-codes.ts';
 import { Invocation } from './invocation.ts';
 import type { Io } from './io.ts';
@@ -53,7 +53,7 @@ async function defineProgram(
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
@@ -75,14 +75,21 @@ Examples:
     );
   for (const [name, { about, group, load }] of Object.entries(commandTable)) {
     const command = program.command(name).description(about).helpGroup(group).copyInheritedSettings(program);
-    command.helpCommand(false).showHelpAfterError(`  See: holdfast ${name} --help`);
+    command.helpCommand(false);
     if (named.has(name)) (await load(() => loadProgram(invocation)))(command, invocation);
+    pointToHelp(command, `holdfast ${name}`);
   }
   program.showHelpAfterError('  See: holdfast --help');
 }
 
+/** An error of the command line names the help of the very command that it is about. */
+function pointToHelp(command: Command, path: string): void {
+  command.showHelpAfterError(`  See: ${path} --help`);
+  for (const one of command.commands) pointToHelp(one, `${path} ${one.name()}`);
+}
+
 /** The program with every command loaded: for whoever describes it. */
-async function loadProgram(invocation: Invocation): Promise<Command> {
+export async function loadProgram(invocation: Invocation): Promise<Command> {
   const program = new Command('holdfast');
   await defineProgram(program, invocation, new Set(Object.keys(commandTable)));
   return program;
@@ -109,9 +116,7 @@ function concludeError(invocation: Invocation, error: unknown): number {
   // Whoever read standard output has seen enough: end as any program of a pipe does.
   if (code === 'EPIPE') return signalExitCode('SIGPIPE');
   if (code === 'bad_config') {
-    invocation.sayError(
-      new CliError(textOf(error), { hint: 'See what is set, and where: holdfast config show' }),
-    );
+    invocation.sayError(new CliError(textOf(error), { hint: CONFIG_HINT }));
     return exitCodes.usage;
   }
   invocation.sayError(new CliError(textOf(error)));

@@ -7,10 +7,10 @@
  */
 import type { AgentInfo, ShownAgent, ShownTask } from '@holdfast/shared';
 import { EventSource } from 'eventsource';
-import { CliError, codeOf, textOf } from './cli-error.ts';
-import { exitCodes } from './exit-codes.ts';
-import { isObject, parseObject } from './json.ts';
-import { plainText } from './words.ts';
+import type { CliError } from './cli-error.ts';
+import { explainNoAnswer, type NoAnswer } from '@holdfast/shared/no-answer';
+import { type ProblemBody, readProblem, RefusedError, UnreachableError } from './service-error.ts';
+import { unreachableHint } from './unreachable-hint.ts';
 
 /** A task as web shows it, or as its agent states it: without what only web knows. */
 export type SeenTask = Omit<ShownTask, 'knowledge' | 'updatedAt'> &
@@ -32,52 +32,16 @@ export interface OutputPiece {
   isComplete: boolean;
 }
 
-/** A refusal as the service worded it (RFC 9457). */
-export interface ProblemBody {
-  status: number;
-  code: string;
-  detail: string;
-  errors: Fault[];
-}
-
-interface Fault {
-  pointer: string;
-  detail: string;
-}
-
-/** The service answered with a problem. 4xx: nothing was changed, exit code 4; else it is in trouble, exit code 1. */
-export class RefusedError extends CliError {
-  readonly problem: ProblemBody;
-
-  constructor(problem: ProblemBody, hint?: string) {
-    super(refusalText(problem), {
-      exitCode: problem.status < 500 ? exitCodes.refused : exitCodes.failed,
-      ...(hint === undefined ? {} : { hint }),
-    });
-    this.name = 'RefusedError';
-    this.problem = problem;
-  }
-}
-
-/** No usable answer. `wasSent`: the request may have arrived, and may have been carried out. */
-export class UnreachableError extends CliError {
-  readonly wasSent: boolean;
-  readonly why: string;
-
-  constructor(service: string, why: string, options: { wasSent: boolean; hint: string; cause: unknown }) {
-    super(`${service} cannot be reached: ${why}`, { hint: options.hint, cause: options.cause });
-    this.name = 'UnreachableError';
-    this.wasSent = options.wasSent;
-    this.why = why;
-  }
-}
-
 export interface ClientOptions {
   /** Whom it talks to. */
   kind: 'web' | 'agent';
   /** Without a slash at the end. */
   url: string;
   token: string;
+  /** The file that the token is from. */
+  tokenFile: string;
+  /** The process that announced itself under this address in the home; absent for an address from elsewhere. */
+  pid?: number | undefined;
   fetch: typeof globalThis.fetch;
 }
 
@@ -103,12 +67,14 @@ const TIMEOUT_MS = 20_000;
 export class Client {
   readonly kind: 'web' | 'agent';
   readonly url: string;
+  readonly #options: ClientOptions;
   readonly #token: string;
   readonly #fetch: typeof globalThis.fetch;
 
   constructor(options: ClientOptions) {
     this.kind = options.kind;
     this.url = options.url;
+    this.#options = options;
     this.#token = options.token;
     this.#fetch = options.fetch;
   }
@@ -130,10 +96,7 @@ export class Client {
       // Its shape is the contract's, which the service has checked.
       return { status: answer.status, value: JSON.parse(text) };
     } catch (error) {
-      const what = new Error(`it answered ${answer.status} with something that is not JSON`, {
-        cause: error,
-      });
-      throw this.#unreachable(what, true);
+      throw this.#unreachable(garbled(`it answered ${answer.status} with something that is not JSON`), error);
     }
   }
 
@@ -218,7 +181,7 @@ export class Client {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch (error) {
-      throw this.#unreachable(error, wasSent(error));
+      throw this.#unreachable(explainNoAnswer(error, TIMEOUT_MS), error);
     }
     if (answer.ok) return answer;
     throw this.#refused(answer.status, await this.#body(answer.text()));
@@ -229,22 +192,25 @@ export class Client {
     try {
       return await body;
     } catch (error) {
-      throw this.#unreachable(error, true);
+      throw this.#unreachable(explainNoAnswer(error, TIMEOUT_MS), error);
     }
   }
 
   #refused(status: number, text: string): CliError {
     const problem = readProblem(status, text);
     // Not the service's own word, but that of something in between.
-    if (problem === undefined) return this.#unreachable(new Error(`its address answered ${status}`), true);
-    return new RefusedError(problem, this.#refusalHint(problem));
+    if (problem === undefined) return this.#unreachable(garbled(`its address answered ${status}`), undefined);
+    if (problem.code !== 'unauthorized')
+      return new RefusedError(problem, { hint: this.#refusalHint(problem) });
+    const message = `${this.name} does not take the token in ${this.#options.tokenFile}`;
+    return new RefusedError(problem, { message, hint: this.#refusalHint(problem) });
   }
 
   #refusalHint({ code }: ProblemBody): string | undefined {
     switch (code) {
       case 'unauthorized':
         return this.kind === 'web'
-          ? 'The token is of another home: check HOLDFAST_HOME, or give --home.'
+          ? 'It is of another home, or was written over: check HOLDFAST_HOME or give --home; else restart web.'
           : 'Give the file that holds this agent’s token: --token-file.';
       case 'no_such_task':
         return 'See which there are: holdfast list';
@@ -255,54 +221,12 @@ export class Client {
     }
   }
 
-  #unreachable(error: unknown, wasSent: boolean): UnreachableError {
-    const hint =
-      this.kind === 'web' ? 'Start it with: holdfast up' : 'Check --agent-url, and that the agent runs.';
-    return new UnreachableError(this.name, whyUnreachable(error), { wasSent, hint, cause: error });
+  #unreachable(why: NoAnswer, cause: unknown): UnreachableError {
+    const { kind, url, pid } = this.#options;
+    return new UnreachableError(this.name, why, { hint: unreachableHint({ kind, url, pid }, why), cause });
   }
 }
 
-function readProblem(status: number, text: string): ProblemBody | undefined {
-  const { code, detail, errors } = parseObject(text) ?? {};
-  if (typeof code !== 'string' || typeof detail !== 'string') return undefined;
-  return { status, code, detail, errors: Array.isArray(errors) ? errors.filter(isFault) : [] };
-}
-
-function isFault(value: unknown): value is Fault {
-  return isObject(value) && typeof value.pointer === 'string' && typeof value.detail === 'string';
-}
-
-function refusalText({ detail, errors }: ProblemBody): string {
-  // The first fault is in the detail already.
-  const others = errors.slice(1).map((error) => `${error.pointer} ${error.detail}`);
-  return plainText([detail, ...others].join('; '));
-}
-
-const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
-
-function wasSent(error: unknown): boolean {
-  return !neverConnected.has(codeOf(reasonOf(error)));
-}
-
-/** fetch says "fetch failed" and keeps the reason as its cause. */
-function reasonOf(error: unknown): unknown {
-  return error instanceof TypeError ? (error.cause ?? error) : error;
-}
-
-function whyUnreachable(error: unknown): string {
-  if (error instanceof DOMException && error.name === 'TimeoutError')
-    return `no answer within ${TIMEOUT_MS / 1000} s`;
-  const reason = reasonOf(error);
-  switch (codeOf(reason)) {
-    case 'ECONNREFUSED':
-      return 'nothing listens there';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'its host name cannot be resolved';
-    case 'ECONNRESET':
-    case 'UND_ERR_SOCKET':
-      return 'the connection was cut';
-    default:
-      return textOf(reason);
-  }
+function garbled(text: string): NoAnswer {
+  return { kind: 'garbled', text };
 }

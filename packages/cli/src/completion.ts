@@ -78,10 +78,15 @@ function steps(places: readonly Place[]): { from: string; word: string; to: stri
     });
 }
 
-function bashScript(places: readonly Place[]): string {
-  const moves = steps(places).map(
+/** The same as branches of a `case` of bash and zsh. */
+function caseLines(places: readonly Place[]): string[] {
+  return steps(places).map(
     ({ from, word, to }) => `      ${quote(`${from}|${word}`)}) place=${quote(to)} ;;`,
   );
+}
+
+function bashScript(places: readonly Place[]): string {
+  const moves = caseLines(places);
   const cases = places.map(({ path, commands, options }) => {
     const words = (list: Word[]): string => quote(list.map((word) => word.text).join(' '));
     return `    ${quote(path)}) commands=${words(commands)} options=${words(options)} ;;`;
@@ -106,9 +111,7 @@ complete -o default -F _holdfast holdfast`;
 }
 
 function zshScript(places: readonly Place[]): string {
-  const moves = steps(places).map(
-    ({ from, word, to }) => `      ${quote(`${from}|${word}`)}) place=${quote(to)} ;;`,
-  );
+  const moves = caseLines(places);
   const list = (words: Word[]): string =>
     words.map((word) => quote(`${word.text.replaceAll(':', String.raw`\:`)}:${word.about}`)).join(' ');
   const cases = places.map(

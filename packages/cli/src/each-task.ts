@@ -4,13 +4,14 @@
  * `{ ref, id, task }` or `{ ref, id?, problem }`.
  */
 import { CliError } from './cli-error.ts';
-import { type Client, RefusedError, type SeenTask } from './client.ts';
+import type { Client, SeenTask } from './client.ts';
+import { type ProblemReport, reportOf } from './service-error.ts';
 import type { Invocation } from './invocation.ts';
 import { resolveTaskId } from './task-ref.ts';
 
 type Result =
   | { ref: string; id: string; task: SeenTask }
-  | { ref: string; id?: string; problem: { code?: string; status?: number; detail: string } };
+  | { ref: string; id?: string; problem: ProblemReport };
 
 export interface EachOptions {
   refs: readonly string[];
@@ -32,12 +33,8 @@ export async function actOnEach(invocation: Invocation, { refs, act, describe }:
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       invocation.exitCode ||= error.exitCode;
-      const { code, status } = error instanceof RefusedError ? error.problem : {};
-      const problem = { detail: error.message, ...(code === undefined ? {} : { code, status: status! }) };
-      results.push({ ref, ...(id === undefined ? {} : { id }), problem });
-      invocation.sayError(
-        new CliError(`${ref}: ${error.message}`, error.hint === undefined ? {} : { hint: error.hint }),
-      );
+      results.push({ ref, ...(id === undefined ? {} : { id }), problem: reportOf(error) });
+      invocation.sayErrorOf(ref, error);
     }
   }
   if (invocation.isJson) await invocation.printJson(results);

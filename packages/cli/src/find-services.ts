@@ -6,8 +6,9 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf, textOf } from './cli-error.ts';
+import { codeOf } from './cli-error.ts';
 import { parseObject } from './json.ts';
+import { explainNoAnswer } from '@holdfast/shared/no-answer';
 
 /** A service's announcement. `name` and `id` are an agent's. */
 export interface ServiceFile {
@@ -72,8 +73,7 @@ export async function askReady(url: string, fetch: typeof globalThis.fetch): Pro
       : { ready: false, why: `it answers ${answer.status} ${text}`.trim() };
   } catch (error) {
     // fetch rejects for every way in which no answer comes.
-    const cause = error instanceof Error ? (error.cause ?? error) : error;
-    return { ready: false, why: textOf(cause) };
+    return { ready: false, why: explainNoAnswer(error, READY_TIMEOUT_MS).text };
   }
 }
 

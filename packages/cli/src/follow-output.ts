@@ -6,14 +6,8 @@
  * read. A read that fails is tried again at the same offset; `stopped` means that the end was not reached.
  */
 import { isEnded } from '@holdfast/shared/status';
-import {
-  type Client,
-  type OutputPiece,
-  type OutputRange,
-  RefusedError,
-  type SeenTask,
-  UnreachableError,
-} from './client.ts';
+import type { Client, OutputPiece, OutputRange, SeenTask } from './client.ts';
+import { RefusedError, UnreachableError } from './service-error.ts';
 import { type Io, type Output, pause, writeTo } from './io.ts';
 
 export interface FollowOptions {
@@ -140,10 +134,9 @@ async function readPiece({ client, id, signal }: FollowOptions, range: OutputRan
     if (!(error instanceof RefusedError)) throw error;
     if (error.problem.status >= 500) return { kind: 'failed', why: error.message };
     if (error.problem.code === 'range_not_satisfiable') {
-      throw new RefusedError(
-        error.problem,
-        `The log was truncated: it is shorter than the ${range.offset} bytes read of it.`,
-      );
+      throw new RefusedError(error.problem, {
+        hint: `The log was truncated: it is shorter than the ${range.offset} bytes read of it.`,
+      });
     }
     throw error;
   }

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, usageError } from './cli-error.ts';
 import { Client } from './client.ts';
-import { readToken, readWebFile } from './find-services.ts';
+import { readServiceFiles, readToken, readWebFile } from './find-services.ts';
 import { findHome } from './home.ts';
 import { type Io, writeTo } from './io.ts';
 import { canColor, type Cell, type Column, type Paint, painter, renderTable } from './render.ts';
@@ -84,6 +84,11 @@ export class Invocation {
     if (error.hint !== undefined) this.say(`  ${error.hint}`);
   }
 
+  /** The same of one of several: `ref` says which. */
+  sayErrorOf(ref: string, { message, hint }: CliError): void {
+    this.sayError(new CliError(`${ref}: ${message}`, hint === undefined ? {} : { hint }));
+  }
+
   /** Web of this home, or the agent that was named. Throws what to do when there is none. */
   openClient(): Client {
     const { agentUrl, tokenFile } = this.options;
@@ -98,7 +103,8 @@ export class Invocation {
     }
     const path = tokenFile === undefined ? join(this.home, 'agent.token') : resolve(this.io.cwd, tokenFile);
     const address = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
-    return new Client({ kind: 'agent', url: address, token: this.#token(path), fetch });
+    const pid = readServiceFiles(this.home, 'agent').find((file) => file.url === address)?.pid;
+    return new Client({ kind: 'agent', url: address, token: this.#token(path), tokenFile: path, pid, fetch });
   }
 
   /** Web of this home, for what is web's alone: `what` names it. */
@@ -109,11 +115,12 @@ export class Invocation {
   }
 
   #openWeb(): Client {
-    const token = this.#token(join(this.home, 'web.token'));
+    const tokenFile = join(this.home, 'web.token');
+    const token = this.#token(tokenFile);
     const web = readWebFile(this.home);
     // No guess where it might be: the token would be shown to whoever listens there.
     if (web === undefined) throw new CliError(`web does not run for ${this.home}`, { hint: START_HINT });
-    return new Client({ kind: 'web', url: web.url, token, fetch: this.io.fetch });
+    return new Client({ kind: 'web', ...web, token, tokenFile, fetch: this.io.fetch });
   }
 
   #token(path: string): string {

@@ -1,5 +1,5 @@
 /**
- * Tables. Guarantees: on a terminal a table fits its width, and says more with shape and word than with colour;
+ * Tables. Guarantees: on a terminal a table fits its width (it cuts columns, then leaves out the least wanted), and says more with shape and word than with colour;
  * elsewhere columns are plain, whole and aligned by spaces. Widths are of columns on screen, not of code units.
  */
 import { styleText } from 'node:util';
@@ -25,6 +25,8 @@ export interface Column {
   align?: 'right';
   /** May be cut to this many columns on a terminal that is too narrow; absent: never. */
   least?: number;
+  /** Is left out of a terminal on which even the least does not fit: the lowest number goes first. */
+  dropAt?: number;
 }
 
 /** A cell's text, and how it is painted. */
@@ -44,8 +46,34 @@ const GAP = '  ';
 export function renderTable({ columns, rows, paint, width }: TableOptions): string {
   const all = [columns.map((column): Cell => ({ text: column.head, style: 'dim' })), ...rows];
   const widths = columns.map((_, index) => Math.max(...all.map((row) => textWidth(cellText(row[index])))));
-  if (width !== undefined) shrink(widths, columns, width);
-  return all.map((row) => renderRow(row, columns, widths, paint)).join('\n');
+  if (width === undefined) return all.map((row) => renderRow(row, columns, widths, paint)).join('\n');
+  const kept = chooseColumns(columns, widths, width);
+  const shown = kept.map((index) => columns[index]!);
+  const shownWidths = kept.map((index) => widths[index]!);
+  shrink(shownWidths, shown, width);
+  return all
+    .map((row) => kept.map((index) => row[index] ?? ''))
+    .map((row) => renderRow(row, shown, shownWidths, paint))
+    .join('\n');
+}
+
+/** The columns, by index, that fit at their least; or all that must not be left out. */
+function chooseColumns(columns: readonly Column[], widths: readonly number[], width: number): number[] {
+  let kept = columns.map((_, index) => index);
+  const leastOf = (index: number): number => {
+    const { head, least } = columns[index]!;
+    return least === undefined ? widths[index]! : Math.min(widths[index]!, Math.max(least, textWidth(head)));
+  };
+  const leastWidth = (): number =>
+    kept.reduce((sum, index) => sum + leastOf(index), 0) + GAP.length * (kept.length - 1);
+  const droppable = kept
+    .filter((index) => columns[index]!.dropAt !== undefined)
+    .toSorted((a, b) => columns[a]!.dropAt! - columns[b]!.dropAt!);
+  for (const index of droppable) {
+    if (leastWidth() <= width) break;
+    kept = kept.filter((one) => one !== index);
+  }
+  return kept;
 }
 
 function renderRow(row: readonly Cell[], columns: readonly Column[], widths: number[], paint: Paint): string {

@@ -3,7 +3,7 @@
  *
  * Guarantees: a look opens read-only and changes nothing; a failure to look is told apart from damage (P10).
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { COPY_MARK } from '@holdfast/shared';
@@ -107,18 +107,30 @@ function readMeta(database: Database.Database): Map<string, string> {
  * another connection, and never ends under load.
  */
 export function copyDatabase(path: string, target: string, { service }: DatabaseFile): void {
-  const draft = `${target}.partial`;
-  rmSync(draft, { force: true });
-  // An empty file is an empty database to SQLite, and keeps its mode.
-  closeSync(openSync(draft, 'wx', 0o600));
-  try {
+  fillWhole(target, (draft) => {
     const source = new Database(path, { readonly: true, timeout: 5000 });
     try {
+      // To SQLite the empty draft is an empty database, which keeps its mode.
       source.prepare('VACUUM INTO ?').run(draft);
     } finally {
       source.close();
     }
     markCopy(draft, service);
+  });
+}
+
+/** A copy of a small file, with the same guarantees. */
+export function copyFile(path: string, target: string): void {
+  fillWhole(target, (draft) => writeFileSync(draft, readFileSync(path)));
+}
+
+/** What `fill` makes of a draft beside it becomes `target`, once it is whole and on the disk. */
+function fillWhole(target: string, fill: (draft: string) => void): void {
+  const draft = `${target}.partial`;
+  rmSync(draft, { force: true });
+  closeSync(openSync(draft, 'wx', 0o600));
+  try {
+    fill(draft);
     syncFile(draft);
     renameSync(draft, target);
   } finally {

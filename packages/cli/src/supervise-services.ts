@@ -6,9 +6,16 @@
  * asks each child to end and waits until it has; only a second request kills.
  */
 import { CliError } from './cli-error.ts';
-import { findRunning, type ServiceFile, type ServiceName } from './find-services.ts';
+import {
+  findRunning,
+  isAlive,
+  readServiceFiles,
+  type ServiceFile,
+  type ServiceName,
+} from './find-services.ts';
 import { type Io, pause } from './io.ts';
 import { endingText, readableLine, type ServiceChild, startServiceChild } from './service-child.ts';
+import { stuckHint } from './unreachable-hint.ts';
 
 export interface SuperviseOptions {
   home: string;
@@ -78,7 +85,11 @@ export async function superviseServices(options: SuperviseOptions): Promise<void
     if (running !== undefined) return { service: { ...running, isOurs: false } };
     if (stop.signal.aborted) throw new StoppedError();
     const child = start(name);
-    return { service: { ...(await child.ready), isOurs: true }, child };
+    try {
+      return { service: { ...(await child.ready), isOurs: true }, child };
+    } catch (error) {
+      throw besideStuck(home, name, error);
+    }
   }
 
   try {
@@ -99,6 +110,13 @@ export async function superviseServices(options: SuperviseOptions): Promise<void
     await Promise.all([...children.values()].map((child) => child.ended));
     release();
   }
+}
+
+/** A service that cannot start because another of this home holds its place, and gives no answer. */
+function besideStuck(home: string, name: ServiceName, error: unknown): unknown {
+  const other = readServiceFiles(home, name).find((file) => isAlive(file.pid));
+  if (other === undefined || !(error instanceof CliError)) return error;
+  return new CliError(error.message, { hint: stuckHint(other.pid), cause: error });
 }
 
 class StoppedError extends Error {

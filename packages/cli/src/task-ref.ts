@@ -5,11 +5,11 @@
 import { CliError, usageError } from './cli-error.ts';
 import type { Client } from './client.ts';
 import { exitCodes } from './exit-codes.ts';
+import { readPages } from './pages.ts';
 
 const WHOLE = 32;
 const LEAST = 4;
 const GROUPS = [8, 4, 4, 4, 12];
-const PAGE = 100;
 const MOST_NAMED = 5;
 
 /** The id that `ref` stands for: any beginning of it, with or without hyphens, in either case. */
@@ -43,18 +43,12 @@ export async function resolveTaskId(client: Client, ref: string): Promise<string
 /** Ids that begin so: all of them, or the first several. */
 async function findIds(client: Client, prefix: string): Promise<string[]> {
   const ids: string[] = [];
-  let after: string | undefined;
-  do {
-    // The search looks into titles and commands too: what it finds is sifted.
-    const query = new URLSearchParams({
-      q: prefix,
-      limit: String(PAGE),
-      ...(after === undefined ? {} : { after }),
-    });
-    const page = await client.readTasks(query);
+  // The search looks into titles and commands too: what it finds is sifted.
+  const query = new URLSearchParams({ q: prefix });
+  for await (const page of readPages((asked) => client.readTasks(asked), query)) {
     ids.push(...page.items.map((task) => task.id).filter((id) => id.startsWith(prefix)));
-    after = page.next;
-  } while (after !== undefined && ids.length < 2);
+    if (ids.length > 1) break;
+  }
   return ids;
 }
 

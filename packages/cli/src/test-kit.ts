@@ -203,6 +203,8 @@ function route(
   if (root === 'agent') {
     return answer(response, 200, { agentId: 'agent-1', name: 'laptop', epoch: 'e', head: 4, chain: 'c' });
   }
+  if (root === 'notifications') return answer(response, 200, { channels: [], alerts: [] });
+  if (root === 'reclaim') return answer(response, 200, { items: [], unreachable: [] });
   if (root === 'login-codes') return answer(response, 200, { code: 'one-time' });
   if (root === 'events') {
     response.writeHead(200, { 'content-type': 'text/event-stream' });

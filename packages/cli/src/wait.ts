@@ -19,6 +19,8 @@ export interface WaitOptions {
   client: Client;
   id: string;
   patienceMs: number;
+  /** The task was just accepted: a link that is lost now is no failure of the command. */
+  isAccepted?: boolean;
   /** What ends the wait: the task's end, or that of the output that is followed. */
   until: 'task' | 'output';
   /** Copy the output to standard output; of one attempt only, if it is named. */
@@ -34,7 +36,7 @@ export type WaitEnd =
 /** Throws refusals of the first read, and of the output. */
 export async function waitForTask(invocation: Invocation, options: WaitOptions): Promise<WaitEnd> {
   const { io } = invocation;
-  const { client, id, patienceMs, until, follow } = options;
+  const { client, id, patienceMs, until, follow, isAccepted = false } = options;
   const stop = new AbortController();
   let interruptedBy: StopSignal | undefined;
   const release = io.onStopSignal((signal) => {
@@ -46,7 +48,7 @@ export async function waitForTask(invocation: Invocation, options: WaitOptions):
     const shared = { client, id, io, patienceMs, say, signal: stop.signal };
     const follower =
       follow === undefined ? undefined : followOutput({ ...shared, output: io.stdout, ...follow });
-    const watch = watchTask({ ...shared, onTask: (task) => follower?.update(task) });
+    const watch = watchTask({ ...shared, isAccepted, onTask: (task) => follower?.update(task) });
     const end = await (follower === undefined ? watch : firstEnd(watch, follower.done, until));
     if (interruptedBy !== undefined || end.kind === 'aborted') {
       return { kind: 'interrupted', signal: interruptedBy ?? 'SIGINT' };

@@ -6,11 +6,12 @@
  * time the task is read anew; `unknown` is reported only after a doubt, of web's or of ours, has lasted longer than
  * the stated patience.
  */
-import type { Activity, FeedChange, FeedHello, Hello, TaskEvent } from '@holdfast/shared';
-import type { EventSource } from 'eventsource';
+import type { Activity, FeedChange, TaskEvent } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { textOf } from './cli-error.ts';
-import { type Client, RefusedError, type SeenTask, UnreachableError } from './client.ts';
+import type { Client, SeenTask } from './client.ts';
+import { RefusedError, UnreachableError } from './service-error.ts';
+import { openTaskStream, reconnectDelayMs, type StreamEnd, type StreamOptions } from './task-stream.ts';
 import { type Io, pause, type Timer } from './io.ts';
 import { doubtText } from './task-text.ts';
 import { spanText } from './words.ts';
@@ -21,6 +22,8 @@ export interface WatchOptions {
   io: Pick<Io, 'startTimer' | 'random'>;
   /** How long the outcome may be in doubt. */
   patienceMs: number;
+  /** The task is known to exist: not even the first read need succeed at once. */
+  isAccepted?: boolean;
   /** Ends the watch without a verdict. */
   signal: AbortSignal;
   /** The newest state of the task; called for each change, the last one included. */
@@ -34,13 +37,7 @@ export type WatchEnd =
   | { kind: 'unknown'; why: string; task: SeenTask | undefined }
   | { kind: 'aborted' };
 
-const FIRST_DELAY_MS = 250;
-const MOST_DELAY_MS = 5000;
-/** Until `hello` has said how often the stream's heart beats. */
-const HEARTBEAT_MS = 5000;
-const SLACK_MS = 5000;
-
-/** Throws what the first read throws; later failures are doubts. */
+/** Throws what the first read throws, unless the task is known to be accepted; later failures are doubts. */
 export async function watchTask(options: WatchOptions): Promise<WatchEnd> {
   const { client, id, io, patienceMs, signal, onTask, say } = options;
   let last: SeenTask | undefined;
@@ -85,34 +82,28 @@ export async function watchTask(options: WatchOptions): Promise<WatchEnd> {
         signal: over,
         onTask: take,
         onHello: () => (failures = 0),
-        isFirst: last === undefined,
+        isFirst: last === undefined && options.isAccepted !== true,
       });
       if (last !== undefined && isEnded(last.status)) return { kind: 'ended', task: last };
       if (signal.aborted) return { kind: 'aborted' };
       if (givenUp.signal.aborted) return { kind: 'unknown', why: doubt?.why ?? 'no patience', task: last };
       if (end.kind === 'reset') continue;
-      if (end.kind === 'blind') {
+      if (end.kind === 'blind' || end.kind === 'garbled') {
         beginDoubt(
           end.why,
           `${client.name}: ${end.why}. The task is not affected; trying again for ${spanText(patienceMs)}.`,
         );
       }
-      const ceilingMs = Math.min(MOST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(failures, 10));
+      await pause(io, reconnectDelayMs(failures, io.random), over);
       failures += 1;
-      await pause(io, (0.5 + io.random() / 2) * ceilingMs, over);
     }
   } finally {
     doubt?.timer.cancel();
   }
 }
 
-type ConnectionEnd =
-  | { kind: 'over' }
-  | { kind: 'reset' }
-  /** The stream ended; the next read tells whether that matters. */
-  | { kind: 'cut' }
-  /** Not even the task could be read. */
-  | { kind: 'blind'; why: string };
+/** `blind`: not even the task could be read. */
+type ConnectionEnd = StreamEnd | { kind: 'blind'; why: string };
 
 interface ConnectionOptions {
   client: Client;
@@ -143,106 +134,52 @@ async function followOnce(options: ConnectionOptions): Promise<ConnectionEnd> {
   if (signal.aborted) return { kind: 'over' };
   onTask(task);
   if (isEnded(task.status)) return { kind: 'over' };
-  return followStream(options, client.openEvents(cursor), task);
+  return followStream(options, cursor, task);
 }
 
-function followStream(
-  options: ConnectionOptions,
-  source: EventSource,
-  first: SeenTask,
-): Promise<ConnectionEnd> {
+function followStream(options: ConnectionOptions, cursor: string, first: SeenTask): Promise<StreamEnd> {
   const { client, id, io, signal, onTask, onHello } = options;
-  const { promise, resolve } = Promise.withResolvers<ConnectionEnd>();
   let task = first;
-  let heartbeatMs = HEARTBEAT_MS;
-  let watchdog: Timer | undefined;
-  let isOver = false;
-
-  function end(how: ConnectionEnd): void {
-    isOver = true;
-    watchdog?.cancel();
-    source.close();
-    signal.removeEventListener('abort', abort);
-    resolve(how);
-  }
-
-  function abort(): void {
-    end({ kind: 'over' });
-  }
-
-  /** A frame has come; the next is due. */
-  function hear(): void {
-    watchdog?.cancel();
-    watchdog = io.startTimer(() => end({ kind: 'cut' }), 2 * heartbeatMs + SLACK_MS);
-  }
 
   function take(newest: SeenTask): void {
     task = newest;
     onTask(task);
-    if (isEnded(task.status)) end({ kind: 'over' });
+    if (isEnded(task.status)) stream.end({ kind: 'over' });
   }
 
   function reread(): void {
     client.readTask(id, signal).then(
       (newest) => {
         // Answers of several reads may come in any order.
-        if (!isOver && newest.seq >= task.seq) take(newest);
+        if (!stream.isOver() && newest.seq >= task.seq) take(newest);
       },
       // The next connection begins with the same read, and reports why it fails.
-      () => {
-        if (!isOver) end({ kind: 'cut' });
-      },
+      (error: unknown) => stream.end({ kind: 'cut', why: textOf(error) }),
     );
   }
 
-  /** A frame that cannot be used ends the connection: a listener that throws would be a silent loss. */
-  function on(name: string, handle: (data: string) => void): void {
-    source.addEventListener(name, (event: MessageEvent) => {
-      if (isOver) return;
-      hear();
-      try {
-        handle(String(event.data));
-      } catch (error) {
-        end({ kind: 'blind', why: `it sent something that cannot be understood: ${textOf(error)}` });
-      }
-    });
-  }
-
-  on('hello', (data) => {
-    const hello: FeedHello | Hello = JSON.parse(data);
-    ({ heartbeatMs } = hello);
-    hear();
-    onHello();
-  });
-  on('heartbeat', () => undefined);
-  on('bye', () => end({ kind: 'cut' }));
-  if (client.kind === 'web') {
-    on('change', (data) => {
+  const webFrames: StreamOptions['frames'] = {
+    change(data) {
       const { tasks = [], removed = [] }: FeedChange = JSON.parse(data);
       const row = tasks.find((one) => one.id === id);
       if (row !== undefined) take(row);
       else if (removed.some((one) => one.kind === 'task' && one.id === id)) reread();
-    });
-    on('reset', () => end({ kind: 'reset' }));
-  } else {
-    // The agent's stream tells of events, not of rows.
-    on('task', (data) => {
+    },
+  };
+  // The agent's stream tells of events, not of rows.
+  const agentFrames: StreamOptions['frames'] = {
+    task(data) {
       const { taskId }: TaskEvent = JSON.parse(data);
       if (taskId === id) reread();
-    });
-    on('activity', (data) => {
+    },
+    activity(data) {
       const { tasks }: Activity = JSON.parse(data);
       const entry = tasks.find((one) => one.id === id);
       if (entry !== undefined && entry.attempt === task.attempt)
         take({ ...task, outputBytes: entry.outputBytes });
-    });
-    on('snapshotEnd', reread);
-  }
-  source.addEventListener('error', () => {
-    if (!isOver) end({ kind: 'cut' });
-  });
-  signal.addEventListener('abort', abort);
-  if (signal.aborted) abort();
-  else hear();
-  return promise;
+    },
+  };
+  const frames = client.kind === 'web' ? webFrames : agentFrames;
+  const stream = openTaskStream({ client, cursor, io, signal, onHello, frames });
+  return stream.ended;
 }

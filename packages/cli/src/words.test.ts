@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { ageText, bytesText, parseDuration, parseWhole, plainText, quoteWord, spanText } from './words.ts';
+import {
+  ageText,
+  bytesText,
+  countText,
+  parseDuration,
+  parseWhole,
+  plainText,
+  quoteWord,
+  spanText,
+} from './words.ts';
 
 const durationOf = (text: string): number => parseDuration(text, '--timeout');
 
@@ -55,4 +64,14 @@ test('a word is quoted as a POSIX shell reads it back', () => {
     String.raw`'it'\''s'`,
     "'a b'",
   ]);
+});
+
+test('one is one, none and several are many', () => {
+  expect([0, 1, 2].map((n) => countText(n, 'live task'))).toEqual([
+    '0 live tasks',
+    '1 live task',
+    '2 live tasks',
+  ]);
+  expect(countText(1, 'task waits', 'tasks wait')).toBe('1 task waits');
+  expect(countText(3, 'task waits', 'tasks wait')).toBe('3 tasks wait');
 });

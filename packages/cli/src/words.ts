@@ -79,6 +79,11 @@ export function plainText(text: string): string {
     .trim();
 }
 
+/** `1 live task`, `2 live tasks`; `many` where an s is not enough. */
+export function countText(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** A word as a POSIX shell would need it. */
 export function quoteWord(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

@@ -1,17 +1,18 @@
 /**
  * `holdfast backup`: a copy of what a home knows, made while its services run.
  *
- * Guarantees: each database is copied in one consistent state, is checked, and is on the disk before its name exists;
- * nothing is written over unasked; opening the copy gives it an identity of its own, so that web never mistakes it
+ * Guarantees: each file is copied whole and is on the disk before its name exists, so that what was there before is
+ * replaced or left; a database is copied in one consistent state, and checked; nothing is written over unasked; opening the copy gives it an identity of its own, so that web never mistakes it
  * for the original. Web's store is copied before the journal: what it promised and had not delivered then is
  * delivered again to the restored agent, which is harmless, and nothing that it delivered is missing there.
  */
-import { chmodSync, copyFileSync, existsSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, codeOf, textOf } from '../cli-error.ts';
 import type { Invocation } from '../invocation.ts';
-import { copyDatabase, journalFile, storeFile } from '../sqlite-file.ts';
+import { addManual } from '../manual.ts';
+import { copyDatabase, copyFile, journalFile, storeFile } from '../sqlite-file.ts';
 import { bytesText, quoteWord } from '../words.ts';
 
 /** What a home is besides its databases, tokens and logs: tokens are made anew, logs may be large. */
@@ -28,21 +29,18 @@ export function defineBackup(command: Command, invocation: Invocation): void {
   command
     .argument('<file>', 'where to; a directory takes every file under its own name')
     .option('--force', 'write over files that are there')
-    .addHelpText(
-      'after',
-      `
-Copies the agent’s journal to FILE, and beside it, by FILE’s name, web’s store (FILE without .db, then .web.db), the
-agent’s id, and the files config.json and remote-agents.json where there are any. The services may run. Not copied are
-the logs of tasks (runs/) and the tokens of this home, which are made anew. In a home of web alone FILE is its store.
-
-A copy takes a new epoch when it is first opened, by which web notices that it is another journal, and reads it from
-the start. How to put it back is said when it is made.
-
-Examples:
-  holdfast backup nightly.db
-  holdfast backup --force /mnt/backups/holdfast/`,
-    )
     .action((file: string, options: { force?: boolean }) => backUp(invocation, file, options.force === true));
+  addManual(command, {
+    guarantees: [
+      'Copies the agent’s journal to FILE, and beside it, by FILE’s name, web’s store (FILE without .db, then .web.db), the agent’s id, and the files config.json and remote-agents.json where there are any. The services may run: each copy is of one moment, and on the disk before it has its name. In a home of web alone FILE is its store.',
+      'Not copied are the logs of tasks (runs/) and the tokens of this home, which are made anew. A copy takes a new epoch when it is first opened, by which web notices that it is another journal, and reads it from the start. How to put it back is said when it is made.',
+    ],
+    exits: {
+      ok: 'every file is copied, whole and on the disk',
+      failed: 'the backup is not complete; it says why',
+    },
+    examples: ['holdfast backup nightly.db', 'holdfast backup --force /mnt/backups/holdfast/'],
+  });
 }
 
 async function backUp(invocation: Invocation, file: string, isForced: boolean): Promise<void> {
@@ -82,8 +80,7 @@ async function backUp(invocation: Invocation, file: string, isForced: boolean): 
     }
     for (const name of others) {
       const path = pathOf(name);
-      copyFileSync(join(home, name), path);
-      chmodSync(path, 0o600);
+      copyFile(join(home, name), path);
       copied.push({ name, path, bytes: statSync(path).size });
     }
   } catch (error) {

@@ -7,40 +7,42 @@ import { isEnded } from '@holdfast/shared/status';
 import type { Client, SeenTask } from '../client.ts';
 import { actOnEach } from '../each-task.ts';
 import type { Invocation } from '../invocation.ts';
-import { afterLostAnswer } from '../lost-answer.ts';
+import { addManual } from '../manual.ts';
+import { askOnce } from '../lost-answer.ts';
 import { endText } from '../task-text.ts';
 
 export function defineCancel(command: Command, invocation: Invocation): void {
-  command
-    .argument('<ids...>', 'the tasks’ ids, or the beginnings of them')
-    .addHelpText(
-      'after',
-      `
-All processes of a task are asked to end, and killed if they have not after the grace (HOLDFAST_KILL_GRACE_MS). The task
-is cancelled when all of them are gone, and not before. If its agent is out of sight, the request waits for it.
-
-Examples:
-  holdfast cancel 0199aa3c
-  holdfast list --session nightly --status running --json | jq -r '.[].id' | xargs holdfast cancel`,
-    )
-    .action((refs: string[]) =>
-      actOnEach(invocation, {
-        refs,
-        act: cancelTask,
-        describe: describeCancel,
-      }),
-    );
+  command.argument('<ids...>', 'the tasks’ ids, or the beginnings of them').action((refs: string[]) =>
+    actOnEach(invocation, {
+      refs,
+      act: cancelTask,
+      describe: describeCancel,
+    }),
+  );
+  addManual(command, {
+    guarantees: [
+      'All processes of a task are asked to end, and killed if they have not after the grace (HOLDFAST_KILL_GRACE_MS). The task is cancelled when all of them are gone, and not before; what is printed says how far the request has come.',
+      'If its agent is out of sight, the request is kept and delivered when it answers. One task that is refused does not keep the others from theirs.',
+    ],
+    exits: {
+      ok: 'every request was taken; that the tasks are gone is told by: holdfast wait',
+      refused: 'a task has ended already, or there is none of that id',
+      unknown: 'whether a request was taken is not known; repeating it is harmless',
+    },
+    examples: [
+      'holdfast cancel 0199aa3c',
+      "holdfast list --session nightly --status running --json | jq -r '.[].id' | xargs holdfast cancel",
+    ],
+  });
 }
 
 async function cancelTask(client: Client, id: string): Promise<SeenTask> {
-  try {
-    return (await client.call<SeenTask>('POST', `/tasks/${id}/cancel`, { body: {} })).value;
-  } catch (error) {
-    throw afterLostAnswer(client, error, {
-      whether: 'the request was taken',
-      hint: 'Repeat the command: a second request changes nothing.',
-    });
-  }
+  const lost = {
+    whether: 'the request was taken',
+    hint: 'Repeat the command: a second request changes nothing.',
+  };
+  const path = `/tasks/${id}/cancel`;
+  return (await askOnce(client, lost, () => client.call<SeenTask>('POST', path, { body: {} }))).value;
 }
 
 function describeCancel(task: SeenTask): string {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { flagOf, loadConfig, settings } from '@holdfast/shared';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import { addSettingOptions, settingFlags, settingNames } from '../setting-options.ts';
 
 const columns = [{ head: 'SETTING' }, { head: 'VALUE' }, { head: 'FROM' }, { head: 'VARIABLE' }];
@@ -9,16 +10,6 @@ const columns = [{ head: 'SETTING' }, { head: 'VALUE' }, { head: 'FROM' }, { hea
 export function defineConfig(command: Command, invocation: Invocation): void {
   const show = command.command('show').description('print each setting, its value and where it came from');
   addSettingOptions(show);
-  show.addHelpText(
-    'after',
-    `
-Flags go over the environment (HOLDFAST_…), that over config.json in the home, that over the defaults.
-
-Examples:
-  holdfast config show
-  holdfast config show --slots 8
-  HOLDFAST_HOME=/srv/holdfast holdfast config show --json`,
-  );
   show.action(() => {
     const { config, sources } = loadConfig({ flags: settingFlags(show), env: invocation.io.env });
     const { home, runners, notifications, ...values } = config;
@@ -44,6 +35,23 @@ Examples:
         env ?? 'in config.json only',
       ]),
     );
+  });
+  addManual(command, {
+    guarantees: [
+      'Settings are given by flags, the environment or config.json; this shows which of them hold.',
+    ],
+    examples: ['holdfast config show', 'holdfast config show --help'],
+  });
+  addManual(show, {
+    guarantees: [
+      'Flags go over the environment (HOLDFAST_…), that over config.json in the home, that over the defaults. What is printed is what a service would get that starts now, from this shell. Addresses of notification channels are secrets, and not shown.',
+    ],
+    exits: { ok: 'the configuration is valid', failed: 'config.json cannot be read' },
+    examples: [
+      'holdfast config show',
+      'holdfast config show --slots 8',
+      'HOLDFAST_HOME=/srv/holdfast holdfast config show --json',
+    ],
   });
 }
 

@@ -89,7 +89,7 @@ test('where all is well every check says so, and the exit code is 0', async () =
     ),
   );
   const plain = await run(['doctor'], { home: web.home });
-  expect(plain.stdout).toMatch(/^✓ ok +audit +audit: 0 live tasks, 0 ghosts, 0 strays$/m);
+  expect(plain.stdout).toMatch(/^✓ ok +audit +0 live tasks, 0 ghosts, 0 strays$/m);
 });
 
 test('a home that does not exist, and one that is empty, say how to begin', async () => {
@@ -272,7 +272,7 @@ test('links of web, digests that differ and unknown tasks are told by agent', as
   web.agents = [
     makeAgent('a1', 'laptop', { digestOk: false }),
     makeAgent('a2', 'build-2', { state: 'lost', asOf: NOW - 60_000, detail: 'connection refused' }),
-    makeAgent('a3', 'build-3', { state: 'late', asOf: NOW - 7000 }),
+    makeAgent('a3', 'build-3', { state: 'late', asOf: NOW - 7000, digestOk: false }),
     makeAgent('a4', 'old', { version: '0.0.1' }),
   ];
   web.answers.set('GET /state', () => [
@@ -284,15 +284,61 @@ test('links of web, digests that differ and unknown tasks are told by agent', as
     'warn link: web’s link to build-3 is late, last proof 7 s ago',
     expect.stringContaining('warn link: web’s link to old is live'),
     'fail digest: web and laptop do not agree on its live tasks',
+    'warn digest: whether web and build-2 agree on its live tasks is not known; they did as of 1 min ago',
+    'warn digest: whether web and build-3 agree on its live tasks is not known; they did not as of 7 s ago',
     'warn unknown: the status of 2 tasks is not known',
   ]);
+});
+
+test('nobody is said to know every status while a link is not live', async () => {
+  await using web = await startWell();
+  web.agents = [makeAgent('a1', 'laptop', { state: 'late', asOf: NOW - 7000 })];
+  const { found } = await diagnose(web.home);
+  expect(problems(found)).toContain(
+    'warn unknown: no task is unknown yet, but nobody vouches for those of laptop now',
+  );
+});
+
+test('a notification channel that is not reached is a failure with its reason, one that lost messages a warning', async () => {
+  await using web = await startWell();
+  const channel = { name: 'ops', host: 'hooks.example', state: 'ok', waiting: 0, dropped: 0 };
+  const lastTry = { at: NOW - 60_000, delivered: false, error: 'it answered 404' };
+  const channels = [
+    channel,
+    { ...channel, name: 'idle', state: 'untried' },
+    { ...channel, name: 'lossy', dropped: 1 },
+    { ...channel, name: 'broken', state: 'failing', lastTry, waiting: 2 },
+  ];
+  web.answers.set('GET /notifications', () => [200, { channels, alerts: [] }]);
+  const { code, found } = await diagnose(web.home);
+  expect(code).toBe(1);
+  expect(problems(found)).toEqual([
+    'warn notifications: channel lossy (hooks.example) is reached again, 1 message of the last 7 days given up',
+    'fail notifications: channel broken (hooks.example) is not reached: it answered 404, last try 1 min ago, 2 messages wait',
+  ]);
+  expect(found.find((one) => one.level === 'fail')?.hint).toContain('config.json');
+});
+
+test('a service that is silent is told in words, never in those of a library', async () => {
+  await using web = await startWell();
+  const timeout = new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+  const { found } = await diagnose(web.home, { change: { fetch: () => Promise.reject(timeout) } });
+  const told = problems(found);
+  expect(told).toContain('fail web-ready: web does not answer /readyz: no answer within 5 s');
+  expect(told).toContain(`fail web: Web at ${web.url} does not answer: no answer within 20 s`);
+  expect(told.join()).not.toContain('aborted');
+  const hint = found.find((one) => one.check === 'web')?.hint ?? '';
+  expect(hint).toContain(`kill -CONT ${process.pid}`);
+  expect(hint).not.toContain('Start it');
 });
 
 test('a token that web does not take is told as such', async () => {
   await using web = await startWell();
   writeFileSync(join(web.home, 'web.token'), 'another', { mode: 0o600 });
   const { found } = await diagnose(web.home);
-  expect(problems(found)).toEqual(['fail web: That credential is not valid.']);
+  expect(problems(found)).toEqual([
+    `fail web: Web at ${web.url} does not take the token in ${join(web.home, 'web.token')}`,
+  ]);
 });
 
 test('with --agent-url that agent alone is looked at', async () => {

@@ -21,6 +21,7 @@ import { seeAgent, seeLocalAgent, seeWeb } from '../doctor/sights.ts';
 import { webChecks } from '../doctor/web-checks.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import { type Style, wrapText } from '../render.ts';
 import { plainText } from '../words.ts';
 
@@ -29,34 +30,32 @@ const checks: readonly Check[] = [...homeChecks, ...agentChecks, ...webChecks];
 type NamedFinding = { check: string } & Finding;
 
 export function defineDoctor(command: Command, invocation: Invocation): void {
-  command
-    .addHelpText(
-      'after',
-      `
-Looks at the home and its files (modes, free space, whether the databases are whole), at its agent (version, clock,
-readiness, pool, and its audit: ghosts are live rows that nothing works on, strays are processes that belong to no live
-row), and at web with its link to every agent (state, and whether both agree on the live tasks). With --agent-url only
-that agent is looked at. Nothing is changed. Exit code: 1 if a check failed, else 0.
-
-Examples:
-  holdfast doctor
-  holdfast doctor --json | jq '.[] | select(.level != "ok")'
-  holdfast doctor --agent-url http://build-2.lan:7401 --token-file build-2.token`,
-    )
-    .action(async () => {
-      const findings: NamedFinding[] = [];
-      const context = openContext(invocation);
-      const isRemote = invocation.options.agentUrl !== undefined;
-      for (const check of checks) {
-        if (isRemote && check.of !== 'agent') continue;
-        for (const finding of await runCheck(check, context)) {
-          findings.push({ check: check.name, ...finding });
-          if (!invocation.isJson) await printFinding(invocation, check.name, finding);
-        }
+  command.action(async () => {
+    const findings: NamedFinding[] = [];
+    const context = openContext(invocation);
+    const isRemote = invocation.options.agentUrl !== undefined;
+    for (const check of checks) {
+      if (isRemote && check.of !== 'agent') continue;
+      for (const finding of await runCheck(check, context)) {
+        findings.push({ check: check.name, ...finding });
+        if (!invocation.isJson) await printFinding(invocation, check.name, finding);
       }
-      if (invocation.isJson) await invocation.printJson(findings);
-      conclude(invocation, findings);
-    });
+    }
+    if (invocation.isJson) await invocation.printJson(findings);
+    conclude(invocation, findings);
+  });
+  addManual(command, {
+    guarantees: [
+      'Changes nothing. Looks at the home and its files (modes, free space, whether the databases are whole), at its agent (version, clock, readiness, pool, and its audit: ghosts are live rows that nothing works on, strays are processes that belong to no live row), and at web with its link to every agent (state, and whether both agree on the live tasks) and its notification channels.',
+      'A check that cannot be carried out is a finding, and keeps no other from its turn. What is known only over a link that is not live says as of when. With --agent-url that agent alone is looked at.',
+    ],
+    exits: { ok: 'no check failed; there may be warnings', failed: 'a check failed; → says what to do' },
+    examples: [
+      'holdfast doctor',
+      'holdfast doctor --json | jq \'.[] | select(.level != "ok")\'',
+      'holdfast doctor --agent-url http://build-2.lan:7401 --token-file build-2.token',
+    ],
+  });
 }
 
 function openContext(invocation: Invocation): CheckContext {

@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 import { usageError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
+import { meantText } from '../suggest.ts';
 
 const jsonText = `JSON
 
@@ -10,25 +12,24 @@ With --json a command prints one document on standard output and nothing else th
 newline; watch alone prints a document a line. Words for people stay on standard error, and the exit code is the same.
 Names and shapes are those of the services' APIs (PROTOCOL.md; /openapi.json of each service) and stable within a
 protocol version: fields may be added, none is renamed or removed. Times are milliseconds since 1970 in fields named
-…At, durations end in Ms, sizes in Bytes. A Task is web's task, with "knowledge"; with --agent-url the agent's.
+…At, durations end in Ms, sizes in Bytes. ? marks what may be absent. Statuses are those of holdfast list --help.
 
   run                 Task; with --wait as it ended
   list                Task[]
   show                Task
   cancel, retry,
   reclaim ID,
-  resolve             { ref, id, task: Task }[] in the order given; of one that was refused
-                      { ref, id?, problem: { code?, status?, detail } }
+  resolve             { ref, id, task: Task }[] in the order given; of one that was refused, or whose answer was lost
+                      { ref, id?, problem: Problem }
   reclaim --stale     { items: ReclaimItem[], unreachable: { agentId, name, state, message }[] }
-                      ReclaimItem { taskId, attempt, evidence: { code, message, sinceAt }, action, result, message?,
-                      agentId, agentName }
-  wait                { ref, id, task: Task | null, exitCode }[], or with problem as above
+  wait                { ref, id, task: Task | null, exitCode }[]; of one that could not be waited for
+                      { ref, id?, exitCode, problem: Problem }
   watch               Task, one line for each change
   stats               { counts: { [status]: number }, oldestRunning: Task | null, notVouchedFor, stale: ReclaimItem[],
                       unreachable: { name, message }[] }
-  pool status         { agentId, agentName, state, asOf, pool: Pool | null }[]
+  pool status         SeenPool[]
   pool pause, drain,
-  resume, slots       one of these
+  resume, slots       SeenPool
   runners             { agentId, agentName, name, command, resume?, executable?, source }[]
   agents list         Agent[]; add, remove: Agent
   sessions list       Session[]; rename, archive, unarchive: Session[] as they are now
@@ -36,7 +37,23 @@ protocol version: fields may be added, none is renamed or removed. Times are mil
   backup              { home, files: { name, path, bytes }[] }
   config show         { name, value, source, env?, flag? }[]
   service print       { service, path, text }[]
-  up                  { dashboardUrl, home, agent, web }
+  up                  { dashboardUrl, home, agent: Service, web: Service }
+
+  Task                { id, sessionId, externalId?, agentId?, title?, spec, status, attempt, queue, priority, labels,
+                      retryOf?, seq, createdAt, startedAt?, endedAt?, notBeforeAt?, stopRequested?, claim?, process?,
+                      outcome?, outputBytes, lastOutputAt?, lastLine?, attention?, updatedAt, knowledge, pending?,
+                      lastStatus?, unknownSince?, refused?, verdict? }; with --agent-url without what is web's:
+                      updatedAt, knowledge and what follows them
+  Agent               { id, name, url, version?, state, asOf, reason?, detail?, pool?, lag, digestOk?, heartbeatMs?,
+                      reconnects, progress? }
+  Session             { id, title?, archived, createdAt, updatedAt, status, counts }
+  Pool                { slots, running, queued, paused, draining, claimed?, attention? }
+  SeenPool            { agentId, agentName, state, asOf, pool: Pool | null }; what it says holds as of asOf, and for
+                      now only if state is "live"
+  ReclaimItem         { taskId, attempt, evidence: { code, message, sinceAt }, action, result, message?, agentId?,
+                      agentName? }
+  Problem             { code?, status?, detail }
+  Service             { url, pid, id?, name?, isOurs }
 
 An error prints no document, but for commands that take several ids. logs, completion and run --follow print what they
 print as it is, and refuse --json.`;
@@ -66,15 +83,26 @@ export function defineHelp(command: Command, invocation: Invocation): void {
         return;
       }
       let found: Command = program;
-      for (const word of words) {
+      for (const [index, word] of words.entries()) {
         const next = found.commands.find((one) => one.name() === word || one.aliases().includes(word));
-        if (next === undefined)
+        if (next === undefined) {
+          const names = found.commands.map((one) => one.name());
+          const meant = meantText(word, index === 0 ? [...names, ...Object.keys(topics)] : names);
+          const path = ['holdfast', ...words.slice(0, index)].join(' ');
           throw usageError(
-            `there is no help on "${words.join(' ')}"`,
-            'See which commands there are: holdfast --help',
+            `there is no help on "${words.join(' ')}"${meant}`,
+            `See which commands there are: ${path} --help`,
           );
+        }
         found = next;
       }
       found.outputHelp();
     });
+  addManual(command, {
+    guarantees: [
+      'Prints, and asks nobody. holdfast COMMAND --help prints the same as holdfast help COMMAND.',
+    ],
+    exits: { ok: 'printed' },
+    examples: ['holdfast help run', 'holdfast help pool drain', 'holdfast help json'],
+  });
 }

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
+import { textWidth } from '../render.ts';
 import { makeTask, NOW, run, startFakeWeb, taskId } from '../test-kit.ts';
 
 test('a list that is piped has whole ids, no colours and no tabs', async () => {
@@ -159,4 +160,21 @@ test('nothing that a task brought along moves the cursor or breaks a line', asyn
   web.tasks.set(taskId(1), makeTask(1, { title: 'evil\u001b[2J\u0007\r\nnext\u202e' }));
   const { stdout } = await run(['list'], { home: web.home });
   expect(stdout.split('\n')[1]).toMatch(/ evil next$/);
+});
+
+test('on a narrow terminal what matters least is left out, never the status', async () => {
+  await using web = await startFakeWeb();
+  const stale = { state: 'stale', asOf: NOW - 12_000 } as const;
+  const task = makeTask(1, { status: 'running', attempt: 1, startedAt: NOW - 60_000, knowledge: stale });
+  web.tasks.set(task.id, task);
+  const head = async (columns: number): Promise<string> => {
+    const { stdout } = await run(['list'], { home: web.home, columns, env: { NO_COLOR: '1' } });
+    const lines = stdout.trimEnd().split('\n');
+    for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(columns);
+    expect(lines[1]).toContain('◌ running?');
+    return lines[0]!.replaceAll(/ +/g, ' ');
+  };
+  expect(await head(120)).toBe('ID STATUS AGE TOOK EXIT AGENT SESSION TASK');
+  expect(await head(70)).toBe('ID STATUS AGE TOOK EXIT AGENT TASK');
+  expect(await head(50)).toBe('ID STATUS TOOK TASK');
 });

@@ -8,28 +8,25 @@ import { chooseAgent } from '../agent-ref.ts';
 import { usageError } from '../cli-error.ts';
 import type { Client, SeenAgent, SeenTask, TaskPage } from '../client.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
+import { addLimitOptions, collect, type LimitOptions, limitOf, readPages } from '../pages.ts';
 import type { Cell, Column } from '../render.ts';
+import { unknownWord } from '../suggest.ts';
 import { shortIds } from '../task-ref.ts';
 import { elapsedText, exitText, statusText, taskName } from '../task-text.ts';
-import { ageText, parseWhole, plainText } from '../words.ts';
+import { ageText, plainText } from '../words.ts';
 
-interface ListOptions {
+interface ListOptions extends LimitOptions {
   status?: string[];
   session?: string;
   agent?: string;
   label?: string[];
-  limit: string;
-  all?: boolean;
 }
-
-const PAGE = 200;
-const MOST = 1_000_000;
-
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 export function defineList(command: Command, invocation: Invocation): void {
   command
     .alias('ls')
+    .optionsGroup('Which tasks:')
     .option(
       '--status <status>',
       `of this status: ${shownStatuses.join(', ')}; may be repeated, or a list`,
@@ -37,30 +34,32 @@ export function defineList(command: Command, invocation: Invocation): void {
     )
     .option('--session <id>', 'of this session')
     .option('--agent <name>', 'of this agent, by name or id')
-    .option('--label <key=value>', 'with this label (key alone: of any value); may be repeated', collect)
-    .option('--limit <n>', 'at most so many', '50')
-    .option('--all', 'without a limit')
-    .addHelpText(
-      'after',
-      `
-A status that nobody vouches for is shown as ◌ running?, with the age of the last proof; ? unknown is a status that web
-itself no longer believes. Nothing in the list is older than it says.
-
-Examples:
-  holdfast list --status running,unknown
-  holdfast list --session nightly --label branch=main --all
-  holdfast list --json | jq -r '.[] | select(.status == "failed") | .id'`,
-    )
-    .action(async (options: ListOptions) => {
-      const limit = options.all === true ? MOST : parseWhole(options.limit, '--limit', 1, MOST);
-      const query = listQuery(invocation, options);
-      const client = invocation.openClient();
-      const [page, agents] = await Promise.all([readTasks(client, query, limit), client.readAgents()]);
-      // Nothing is what web finds for an agent that nobody has.
-      if (options.agent !== undefined && page.items.length === 0) chooseAgent(agents, options.agent);
-      if (invocation.isJson) return invocation.printJson(page.items);
-      return printTasks(invocation, page, agents, options);
-    });
+    .option('--label <key=value>', 'with this label (key alone: of any value); may be repeated', collect);
+  addLimitOptions(command).action(async (options: ListOptions) => {
+    const limit = limitOf(options);
+    const query = listQuery(invocation, options);
+    const client = invocation.openClient();
+    const [page, agents] = await Promise.all([readTasks(client, query, limit), client.readAgents()]);
+    // Nothing is what web finds for an agent that nobody has.
+    if (options.agent !== undefined && page.items.length === 0) chooseAgent(agents, options.agent);
+    if (invocation.isJson) return invocation.printJson(page.items);
+    return printTasks(invocation, page, agents, options);
+  });
+  addManual(command, {
+    guarantees: [
+      'A status that nobody vouches for is shown as ◌ running?, with the age of the last proof; ? unknown is a status that web itself no longer believes. Nothing in the list is older than it says.',
+      'On a terminal columns are cut to its width (on a narrow one session, age and agent are left out first) and ids to what tells them apart; elsewhere, and with --json, nothing is cut.',
+    ],
+    exits: {
+      ok: 'the list is whole, up to --limit; that no task fits is no failure',
+      refused: 'there is no such agent, or web refused a filter',
+    },
+    examples: [
+      'holdfast list --status running,unknown',
+      'holdfast list --session nightly --label branch=main --all',
+      'holdfast list --json | jq -r \'.[] | select(.status == "failed") | .id\'',
+    ],
+  });
 }
 
 function listQuery(invocation: Invocation, options: ListOptions): URLSearchParams {
@@ -69,7 +68,7 @@ function listQuery(invocation: Invocation, options: ListOptions): URLSearchParam
   const statuses = (options.status ?? []).flatMap((text) => text.split(','));
   for (const status of statuses) {
     if (!(shownStatuses as readonly string[]).includes(status)) {
-      throw usageError(`there is no status "${status}"`, `Statuses are: ${shownStatuses.join(', ')}`);
+      throw unknownWord('status', status, shownStatuses);
     }
   }
   if (statuses.length > 0) query.set('status', statuses.join(','));
@@ -85,31 +84,22 @@ function listQuery(invocation: Invocation, options: ListOptions): URLSearchParam
 
 async function readTasks(client: Client, query: URLSearchParams, limit: number): Promise<TaskPage> {
   const items: SeenTask[] = [];
-  let after: string | undefined;
-  let total: number | undefined;
-  do {
-    query.set('limit', String(Math.min(PAGE, limit - items.length)));
-    if (after !== undefined) query.set('after', after);
-    const page = await client.readTasks(query);
+  let last: TaskPage = { items };
+  for await (const page of readPages((asked) => client.readTasks(asked), query, limit)) {
     items.push(...page.items);
-    after = page.next;
-    total = page.total;
-  } while (after !== undefined && items.length < limit);
-  return {
-    items,
-    ...(after === undefined ? {} : { next: after }),
-    ...(total === undefined ? {} : { total }),
-  };
+    last = page;
+  }
+  return { ...last, items };
 }
 
 const columns: readonly Column[] = [
   { head: 'ID' },
   { head: 'STATUS', least: 12 },
-  { head: 'AGE', align: 'right' },
-  { head: 'TOOK', align: 'right' },
-  { head: 'EXIT', align: 'right' },
-  { head: 'AGENT', least: 6 },
-  { head: 'SESSION', least: 8 },
+  { head: 'AGE', align: 'right', dropAt: 2 },
+  { head: 'TOOK', align: 'right', dropAt: 5 },
+  { head: 'EXIT', align: 'right', dropAt: 4 },
+  { head: 'AGENT', least: 6, dropAt: 3 },
+  { head: 'SESSION', least: 8, dropAt: 1 },
   { head: 'TASK', least: 12 },
 ];
 

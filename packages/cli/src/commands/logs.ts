@@ -4,9 +4,11 @@
  */
 import type { Command } from 'commander';
 import { usageError } from '../cli-error.ts';
-import { type Client, RefusedError, UnreachableError } from '../client.ts';
+import type { Client } from '../client.ts';
+import { RefusedError, UnreachableError } from '../service-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import { writeTo } from '../io.ts';
 import { resolveTaskId } from '../task-ref.ts';
 import { concludeWait, DEFAULT_PATIENCE, waitForTask } from '../wait.ts';
@@ -27,17 +29,6 @@ export function defineLogs(command: Command, invocation: Invocation): void {
     .option('-f, --follow', 'go on until the task has ended')
     .option('--attempt <n>', 'of this attempt; default: the last')
     .option('--patience <duration>', 'with -f: how long the task may be out of sight', DEFAULT_PATIENCE)
-    .addHelpText(
-      'after',
-      `
-Prints what the task wrote, byte for byte, standard output and standard error in the order in which they came.
-With -f exit code 0 means that the end was reached, 75 that it could not be read up to the end.
-
-Examples:
-  holdfast logs 0199aa3c | grep error
-  holdfast logs -f 0199aa3c
-  holdfast logs 0199aa3c --attempt 1`,
-    )
     .action(async (ref: string, options: LogsOptions) => {
       if (invocation.isJson) throw usageError('logs prints the output as it is; there is no JSON of it');
       const patienceMs = parseDuration(options.patience, '--patience');
@@ -56,6 +47,22 @@ Examples:
       const end = await waitForTask(invocation, { client, id, patienceMs, until: 'output', follow });
       invocation.exitCode = concludeWait(invocation, id, end, patienceMs);
     });
+  addManual(command, {
+    guarantees: [
+      'Prints what the task wrote, byte for byte, standard output and standard error in the order in which they came. With -f it goes on to the end over lost links and restarts of web, without a gap and without a repetition.',
+    ],
+    exits: {
+      ok: 'what there is was printed; with -f: the end was reached',
+      refused: 'there is no task of that id, no such attempt, or its log was truncated',
+      unknown: 'the output is not complete: the rest cannot be read now',
+      more: [['130', 'Ctrl-C ended it; the task goes on']],
+    },
+    examples: [
+      'holdfast logs 0199aa3c | grep error',
+      'holdfast logs -f 0199aa3c',
+      'holdfast logs 0199aa3c --attempt 1',
+    ],
+  });
 }
 
 /** What there is now. */

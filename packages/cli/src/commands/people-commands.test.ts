@@ -107,6 +107,19 @@ test('sessions lists them with their counts, page by page, archived ones apart',
   expect([query?.get('archived'), query?.get('limit')]).toEqual(['true', '1']);
 });
 
+test('a session is not said to run where nobody vouches for its tasks', async () => {
+  await using web = await startFakeWeb();
+  web.agents = [makeAgent('a1', 'laptop'), makeAgent('a2', 'build-2', { state: 'late', asOf: NOW - 9000 })];
+  const stale = { status: 'running', knowledge: { state: 'stale', asOf: NOW - 9000 } } as const;
+  web.tasks.set(taskId(1), makeTask(1, { ...stale, agentId: 'a2', sessionId: 'nightly' }));
+  web.answers.set('GET /sessions', () => [200, { items: [shown, { ...shown, id: 'other' }] }]);
+  const { stdout } = await run(['sessions'], { home: web.home });
+  expect(stdout).toMatch(/^nightly +running\? /m);
+  expect(stdout).toMatch(/^other +running /m);
+  const asked = web.requests.find((request) => request.path === '/api/tasks');
+  expect([asked?.query.get('agent'), asked?.query.get('status')]).toEqual(['a2', 'queued,starting,running']);
+});
+
 test('sessions are renamed, archived and listed again', async () => {
   await using web = await startFakeWeb();
   web.answers.set('PATCH /sessions/nightly', (request) => [200, { ...shown, ...Object(request.body) }]);
@@ -157,14 +170,14 @@ test('stats counts by status, names what has run longest and what is stale', asy
   const unreachable = [{ agentId: 'a2', name: 'build-2', state: 'lost', message: 'gone' }];
   web.answers.set('POST /reclaim', () => [200, { items: [stale], unreachable }]);
   const { code, stdout, stderr } = await run(['stats'], { home: web.home });
-  expect(code).toBe(0);
+  expect(code).toBe(75);
   expect(stdout).toMatch(/^queued +0$/m);
   expect(stdout).toMatch(/^running +2$/m);
   expect(stdout).toMatch(/^failed +1$/m);
   expect(stdout).toMatch(new RegExp(`^oldest running +59:51\\+ +${taskId(2)} +the long one$`, 'm'));
   expect(stdout).toMatch(/^not vouched for +1$/m);
   expect(stdout).toMatch(
-    /^stale +1; see holdfast reclaim --stale --dry-run\n {2}00000001\S+ {2}claim_silent: silent, since 40 s$/m,
+    /^stale +1\?; see holdfast reclaim --stale --dry-run\n {2}00000001\S+ {2}claim_silent: silent, since 40 s$/m,
   );
   expect(stderr).toBe('holdfast: build-2 was not asked what is stale: gone\n');
   expect(web.requests.find((request) => request.method === 'POST')?.body).toEqual({ dryRun: true });

@@ -17,7 +17,7 @@ test('status shows every pool, and how fresh what is shown is', async () => {
   const lines = stdout.split('\n');
   expect(lines[0]).toMatch(/^AGENT +LINK +SLOTS +RUNNING +QUEUED +MODE$/);
   expect(lines[1]).toMatch(/^laptop +live +4 +1 +2 +starting tasks$/);
-  expect(lines[2]).toMatch(/^build-2 +lost, as of 40 s ago +4 +1 +2 +paused$/);
+  expect(lines[2]).toMatch(/^build-2 +lost, as of 40 s ago +4\? +1\? +2\? +paused\?$/);
   expect(lines[3]).toMatch(/^new +connecting, no proof yet +\? +\? +\? +\?$/);
 });
 
@@ -28,6 +28,11 @@ test('what keeps an agent from starting tasks is said', async () => {
   const { stdout, stderr } = await run(['pool', 'status'], { home: web.home });
   expect(stdout).toContain('! low_disk');
   expect(stderr).toBe('! laptop: 480 MB are free (low_disk, since 1 min)\n');
+  const late = { state: 'late', asOf: NOW - 8000 } as const;
+  web.agents = [makeAgent('a1', 'laptop', { ...late, pool: makePool({ attention }) })];
+  expect((await run(['pool', 'status'], { home: web.home })).stderr).toBe(
+    '! laptop: 480 MB are free (low_disk, since 1 min, as of 8 s ago)\n',
+  );
 });
 
 test('--json prints one array, or the one pool that was changed', async () => {
@@ -67,13 +72,18 @@ test('an agent that does not exist, a name that two share, and a wrong number ch
   expect(web.requests.every((request) => request.method === 'GET')).toBe(true);
 });
 
-test('what the agent does not answer is exit code 1 and named', async () => {
+test('a change that web could not deliver, or had no answer to, is not known to be done', async () => {
   await using web = await startFakeWeb();
   const problem = { status: 503, code: 'agent_unreachable', detail: 'laptop cannot be reached.' };
   web.answers.set('POST /agents/agent-1/pause', () => [503, problem]);
   const { code, stderr } = await run(['pool', 'pause'], { home: web.home });
-  expect(code).toBe(1);
-  expect(stderr).toBe('holdfast: laptop cannot be reached.\n');
+  expect(code).toBe(75);
+  expect(stderr).toMatch(
+    /^holdfast: laptop cannot be reached: whether it was done is not known\n {2}.*harmless/,
+  );
+  const busy = { status: 409, code: 'not_claimable', detail: 'It is not to be paused.' };
+  web.answers.set('POST /agents/agent-1/pause', () => [409, busy]);
+  expect((await run(['pool', 'pause'], { home: web.home })).code).toBe(4);
 });
 
 test('with --agent-url the agent itself is asked', async () => {

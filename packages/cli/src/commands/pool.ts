@@ -8,11 +8,13 @@ import type { Command } from 'commander';
 import type { Pool, ShownAgent } from '@holdfast/shared';
 import { chooseAgent, chooseAgents, refuseAgentOption } from '../agent-ref.ts';
 import { CliError } from '../cli-error.ts';
-import { type Client, UnreachableError } from '../client.ts';
+import type { Client } from '../client.ts';
+import { UnreachableError } from '../service-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import { pause } from '../io.ts';
-import { afterLostAnswer } from '../lost-answer.ts';
+import { askOnce } from '../lost-answer.ts';
 import type { Cell, Column } from '../render.ts';
 import { DEFAULT_PATIENCE } from '../wait.ts';
 import { ageText, parseDuration, parseWhole, plainText, spanText } from '../words.ts';
@@ -35,20 +37,25 @@ interface AgentOption {
 const MOST_SLOTS = 10_000;
 const POLL_MS = 500;
 
+const changeExits = {
+  ok: 'the agent has done it',
+  refused: 'there is no such agent, or it refused',
+  unknown: 'the agent’s answer did not arrive: whether it was done is not known; repeating it is harmless',
+};
+
 export function definePool(command: Command, invocation: Invocation): void {
   const agentOption = ['--agent <name>', 'of this agent, by name or id; default: the only one'] as const;
-  command.addHelpText(
-    'after',
-    `
-Tasks that run are never touched: pause and drain only start nothing new, and so do claims of workers.
-drain differs from pause in that the agent says when it is empty. All three survive a restart of the agent.
-
-Examples:
-  holdfast pool status
-  holdfast pool slots 8 --agent build-2
-  holdfast pool drain --agent build-2 --wait && systemctl restart build-2-machine`,
-  );
-  command
+  addManual(command, {
+    guarantees: [
+      'Tasks that run are never touched: pause and drain only start nothing new, and so do claims of workers. drain differs from pause in that the agent says when it is empty. All of it survives a restart of the agent.',
+    ],
+    examples: [
+      'holdfast pool status',
+      'holdfast pool slots 8 --agent build-2',
+      'holdfast pool drain --agent build-2 --wait && systemctl restart build-2-machine',
+    ],
+  });
+  const status = command
     .command('status')
     .description('show slots, what runs and waits, and whether new tasks start')
     .option('--agent <name>', 'of this agent, by name or id; default: all of them')
@@ -56,12 +63,22 @@ Examples:
       refuseAgentOption(invocation, agent);
       await printPools(invocation, await readPools(invocation.openClient(), agent));
     });
-  command
+  addManual(status, {
+    guarantees: [
+      'Each pool with how fresh it is. Figures of an agent whose link is not live have a question mark, and the age of the last proof.',
+    ],
+    exits: { ok: 'what web knows was printed', refused: 'there is no such agent' },
+    examples: [
+      'holdfast pool status',
+      'holdfast pool status --json | jq \'.[] | select(.state != "live") | .agentName\'',
+    ],
+  });
+  const pauseCommand = command
     .command('pause')
     .description('start nothing new')
     .option(...agentOption)
     .action((options: AgentOption) => changeAndPrint(invocation, options, { verb: 'pause' }));
-  command
+  const drain = command
     .command('drain')
     .description('start nothing new, and say when the agent is empty')
     .option(...agentOption)
@@ -73,12 +90,12 @@ Examples:
       const seen = await changePool(invocation, options, { verb: 'drain' });
       return waitUntilEmpty(invocation, seen, patienceMs);
     });
-  command
+  const resume = command
     .command('resume')
     .description('start tasks again')
     .option(...agentOption)
     .action((options: AgentOption) => changeAndPrint(invocation, options, { verb: 'resume' }));
-  command
+  const slots = command
     .command('slots')
     .description('change how many tasks run at a time')
     .argument('<n>', `from 0 to ${MOST_SLOTS}`)
@@ -86,6 +103,35 @@ Examples:
     .action((n: string, options: AgentOption) =>
       changeAndPrint(invocation, options, { slots: parseWhole(n, 'slots', 0, MOST_SLOTS) }),
     );
+  addManual(pauseCommand, {
+    guarantees: [
+      'Nothing new starts on that agent until it is resumed; what runs goes on, what is queued waits.',
+    ],
+    exits: changeExits,
+    examples: ['holdfast pool pause', 'holdfast pool pause --agent build-2'],
+  });
+  addManual(drain, {
+    guarantees: [
+      'As pause, and the agent says when it is empty. With --wait the command ends then, and says "empty" only if the agent did. It drains on if the wait ends before.',
+    ],
+    exits: {
+      ...changeExits,
+      unknown: `${changeExits.unknown}; with --wait: it was out of sight for --patience`,
+    },
+    examples: ['holdfast pool drain', 'holdfast pool drain --agent build-2 --wait && ssh build-2 reboot'],
+  });
+  addManual(resume, {
+    guarantees: ['Ends a pause or a drain: queued tasks start as slots allow, unless the disk is too full.'],
+    exits: changeExits,
+    examples: ['holdfast pool resume', 'holdfast pool resume --agent build-2'],
+  });
+  addManual(slots, {
+    guarantees: [
+      'Holds at once, and over restarts of the agent. Fewer slots than tasks that run end none of them; 0 starts nothing.',
+    ],
+    exits: changeExits,
+    examples: ['holdfast pool slots 8', 'holdfast pool slots 0 --agent build-2'],
+  });
 }
 
 async function readPools(client: Client, ref?: string): Promise<SeenPool[]> {
@@ -133,16 +179,17 @@ async function changeAndPrint(invocation: Invocation, options: AgentOption, chan
 /** Asking for what is so already changes nothing: a lost answer is repaired by repeating the command. */
 async function sendChange(client: Client, id: string, change: Change): Promise<Pool> {
   const base = client.kind === 'web' ? `/agents/${encodeURIComponent(id)}` : '/pool';
-  try {
-    return 'verb' in change
-      ? (await client.call<Pool>('POST', `${base}/${change.verb}`, { body: {} })).value
-      : (await client.call<Pool>('PATCH', base, { body: { slots: change.slots } })).value;
-  } catch (error) {
-    throw afterLostAnswer(client, error, {
-      whether: 'it was done',
-      hint: 'Repeat the command: that is harmless.',
-    });
-  }
+  const lost = {
+    whether: 'it was done',
+    hint: 'See with: holdfast pool status; or repeat the command: that is harmless.',
+    isPassedOn: true,
+  };
+  const { value } = await askOnce(client, lost, () =>
+    'verb' in change
+      ? client.call<Pool>('POST', `${base}/${change.verb}`, { body: {} })
+      : client.call<Pool>('PATCH', base, { body: { slots: change.slots } }),
+  );
+  return value;
 }
 
 /** Ends when the agent says that it is draining and empty. */
@@ -193,7 +240,7 @@ async function readAgain(client: Client, before: SeenPool): Promise<SeenPool> {
 
 const columns: readonly Column[] = [
   { head: 'AGENT', least: 6 },
-  { head: 'LINK', least: 8 },
+  { head: 'LINK', least: 12 },
   { head: 'SLOTS', align: 'right' },
   { head: 'RUNNING', align: 'right' },
   { head: 'QUEUED', align: 'right' },
@@ -209,20 +256,27 @@ async function printPools(invocation: Invocation, pools: readonly SeenPool[]): P
   const now = invocation.io.now();
   const rows = pools.map((seen): Cell[] => {
     const { pool, agentName } = seen;
-    const figures = pool === null ? ['?', '?', '?', '?'] : poolCells(pool);
+    const figures = pool === null ? ['?', '?', '?', '?'] : poolCells(pool, seen.state === 'live');
     return [plainText(agentName), linkCell(seen, now), ...figures];
   });
   await invocation.printTable(columns, rows);
-  for (const { agentName, pool } of pools) {
+  for (const { agentName, state, asOf, pool } of pools) {
+    const asOfText = state === 'live' ? '' : `, as of ${ageText(now - asOf)} ago`;
     for (const { code, message, sinceAt } of pool?.attention ?? []) {
-      invocation.say(plainText(`! ${agentName}: ${message} (${code}, since ${ageText(now - sinceAt)})`));
+      const since = `since ${ageText(now - sinceAt)}`;
+      invocation.say(plainText(`! ${agentName}: ${message} (${code}, ${since}${asOfText})`));
     }
   }
 }
 
-function poolCells(pool: Pool): Cell[] {
+/** What nobody vouches for now was true once, and has a question mark. */
+function poolCells(pool: Pool, isLive: boolean): Cell[] {
   const { slots, running, queued } = pool;
-  return [String(slots), String(running), String(queued), modeCell(pool)];
+  const mode = modeCell(pool);
+  const figures = [String(slots), String(running), String(queued)];
+  if (isLive) return [...figures, mode];
+  const text = typeof mode === 'string' ? mode : mode.text;
+  return [...figures.map((figure) => `${figure}?`), { text: `${text}?`, style: 'yellow' }];
 }
 
 function modeCell({ paused, draining, running, attention = [] }: Pool): Cell {

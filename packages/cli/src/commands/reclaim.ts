@@ -14,7 +14,8 @@ import { confirm } from '../confirm.ts';
 import { actOnEach } from '../each-task.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
-import { afterLostAnswer } from '../lost-answer.ts';
+import { addManual } from '../manual.ts';
+import { afterLostAnswer, askOnce } from '../lost-answer.ts';
 import { type Cell, type Column, renderTable, type Style } from '../render.ts';
 import { shortIds } from '../task-ref.ts';
 import { endText } from '../task-text.ts';
@@ -36,31 +37,37 @@ export function defineReclaim(command: Command, invocation: Invocation): void {
   command
     .usage('[options] <ids...> --reason <text>\n       holdfast reclaim --stale [options]')
     .argument('[ids...]', 'the tasks’ ids, or the beginnings of them')
+    .optionsGroup('Tasks that are named:')
     .option('--reason <text>', 'why, for the record')
+    .optionsGroup('Tasks that are stale:')
     .option('--stale', 'every task whose agent has evidence that nobody works on it')
     .option('--older-than <duration>', 'with --stale: only attempts that began so long ago: 30m, 2h')
     .option('--max-attempts <n>', 'with --stale: only tasks that have used at most n attempts')
     .option('--agent <name>', 'with --stale: only of this agent, by name or id')
     .option('--dry-run', 'with --stale: say what would be done, and do nothing')
     .option('-y, --yes', 'with --stale: do not ask')
-    .addHelpText(
-      'after',
-      `
-A process is stopped first, and its next attempt starts when all of it is gone; a worker’s claim is taken back at once.
-The attempt is not charged to the task’s budget. Stale are a lease that has run out (lease_expired), a claim silent for
-more than half its lease (claim_silent), and a process that cannot be looked at (probe_failed); never a task that was
-verified alive, however quiet.
-
-Examples:
-  holdfast reclaim 0199aa3c --reason "the build host hangs"
-  holdfast reclaim --stale --dry-run
-  holdfast reclaim --stale --older-than 30m --max-attempts 5 -y`,
-    )
     .action((refs: string[], options: ReclaimOptions) =>
       options.stale === true
         ? reclaimStale(invocation, refs, options)
         : reclaimNamed(invocation, refs, options),
     );
+  addManual(command, {
+    guarantees: [
+      'What is reclaimed is the attempt that was current when the command looked, never a later one. A process is stopped first, and its next attempt starts when all of it is gone; a worker’s claim is taken back at once. The attempt is not charged to the task’s budget.',
+      'Stale are a lease that has run out (lease_expired), a claim silent for more than half its lease (claim_silent), and a process that cannot be looked at (probe_failed); never a task that was verified alive, however quiet. --stale shows the evidence and asks before it does anything; without a terminal it needs -y.',
+    ],
+    exits: {
+      ok: 'all that was asked for was done, or nothing is stale',
+      failed: 'a task could not be reclaimed, or the service cannot be reached',
+      refused: 'a task has ended, was never started, or there is none of that id',
+      unknown: 'an agent could not be asked, or whether it was done is not known; repeating is harmless',
+    },
+    examples: [
+      'holdfast reclaim 0199aa3c --reason "the build host hangs"',
+      'holdfast reclaim --stale --dry-run',
+      'holdfast reclaim --stale --older-than 30m --max-attempts 5 -y',
+    ],
+  });
 }
 
 // ── Named tasks ────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,11 +97,8 @@ async function reclaimTask(client: Client, id: string, reason: string): Promise<
       hint: `Its state: holdfast show ${id}`,
     });
   }
-  try {
-    return (await client.call<SeenTask>('POST', `/tasks/${id}/reclaim`, { body: { attempt, reason } })).value;
-  } catch (error) {
-    throw afterLostAnswer(client, error, lostReclaim);
-  }
+  const [path, body] = [`/tasks/${id}/reclaim`, { attempt, reason }];
+  return (await askOnce(client, lostReclaim, () => client.call<SeenTask>('POST', path, { body }))).value;
 }
 
 function describeReclaim(task: SeenTask): string {

@@ -7,7 +7,8 @@ import { usageError } from '../cli-error.ts';
 import type { Client, SeenTask } from '../client.ts';
 import { actOnEach } from '../each-task.ts';
 import type { Invocation } from '../invocation.ts';
-import { afterLostAnswer } from '../lost-answer.ts';
+import { addManual } from '../manual.ts';
+import { askOnce } from '../lost-answer.ts';
 import { endText } from '../task-text.ts';
 
 interface ResolveOptions {
@@ -20,16 +21,6 @@ export function defineResolve(command: Command, invocation: Invocation): void {
     .argument('<ids...>', 'the tasks’ ids, or the beginnings of them')
     .option('--lost', 'the verdict: nobody will ever say how it ended')
     .option('--note <text>', 'why, for the record')
-    .addHelpText(
-      'after',
-      `
-For a task that is unknown because its agent is gone for good: it stops counting as work in progress. Nothing is
-stopped by it. If the agent comes back after all, its word replaces the verdict.
-
-Examples:
-  holdfast list --status unknown
-  holdfast resolve 0199aa3c --lost --note "build-2 was scrapped"`,
-    )
     .action((refs: string[], options: ResolveOptions) => {
       if (options.lost !== true)
         throw usageError('--lost is missing', 'It is the verdict: nobody will ever say how the task ended.');
@@ -45,15 +36,24 @@ Examples:
         describe: (task) => `${task.id}  ${endText(task)}`,
       });
     });
+  addManual(command, {
+    guarantees: [
+      'For a task that is unknown because its agent is gone for good: it stops counting as work in progress. Nothing is stopped by it. If the agent comes back after all, its word replaces the verdict.',
+    ],
+    exits: {
+      ok: 'every verdict was taken',
+      refused: 'the status of a task is known, or there is none of that id',
+      unknown: 'whether a verdict was taken is not known',
+    },
+    examples: [
+      'holdfast list --status unknown',
+      'holdfast resolve 0199aa3c --lost --note "build-2 was scrapped"',
+    ],
+  });
 }
 
 async function resolveTask(client: Client, id: string, body: object): Promise<SeenTask> {
-  try {
-    return (await client.call<SeenTask>('POST', `/tasks/${id}/resolve`, { body })).value;
-  } catch (error) {
-    throw afterLostAnswer(client, error, {
-      whether: 'the verdict was taken',
-      hint: `See it with: holdfast show ${id}`,
-    });
-  }
+  const lost = { whether: 'the verdict was taken', hint: `See it with: holdfast show ${id}` };
+  const path = `/tasks/${id}/resolve`;
+  return (await askOnce(client, lost, () => client.call<SeenTask>('POST', path, { body }))).value;
 }

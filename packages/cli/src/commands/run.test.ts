@@ -26,6 +26,19 @@ function submitted(web: FakeWeb): Submitted {
   return body;
 }
 
+test('a link that is lost right after the submit is waited for, and is 75 in the end, not a failure', async () => {
+  await using web = await startFakeWeb();
+  const timeout = new DOMException('timeout', 'TimeoutError');
+  const change = {
+    fetch: ((input, init) =>
+      init?.method === 'POST' ? fetch(input, init) : Promise.reject(timeout)) as typeof fetch,
+  };
+  const argv = ['run', '--wait', '--patience', '20ms', '--', 'true'];
+  const { code, stdout, stderr } = await run(argv, { home: web.home, change });
+  expect([code, stdout]).toEqual([75, `${String([...web.tasks.keys()][0])}\n`]);
+  expect(stderr).toContain('The task is not affected; trying again for 20 ms');
+});
+
 test('run prints the id and nothing else; what follows -- arrives as it is', async () => {
   await using web = await startFakeWeb();
   const words = ['claude', '-p', '--force', '--json', 'two  words', '', '--', '$HOME'];

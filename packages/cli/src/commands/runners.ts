@@ -7,9 +7,11 @@ import type { Command } from 'commander';
 import type { RunnerInfo } from '@holdfast/shared';
 import { readChosenAgents, refuseAgentOption } from '../agent-ref.ts';
 import { CliError } from '../cli-error.ts';
-import { type Client, RefusedError, type SeenAgent } from '../client.ts';
+import type { Client, SeenAgent } from '../client.ts';
+import { RefusedError } from '../service-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import type { Cell, Column } from '../render.ts';
 import { plainText, quoteWord } from '../words.ts';
 
@@ -18,16 +20,6 @@ type Row = { agentId: string; agentName: string } & RunnerInfo;
 export function defineRunners(command: Command, invocation: Invocation): void {
   command
     .option('--agent <name>', 'of this agent, by name or id; default: all of them')
-    .addHelpText(
-      'after',
-      `
-Runners come with Holdfast, or are named in config.json of the agent’s home under "runners". A task runs one with:
-  holdfast run --runner claude --prompt "fix the failing test"
-
-Examples:
-  holdfast runners
-  holdfast runners --agent build-2 --json`,
-    )
     .action(async ({ agent }: { agent?: string }) => {
       refuseAgentOption(invocation, agent);
       const client = invocation.openClient();
@@ -37,6 +29,21 @@ Examples:
       if (invocation.isJson) return invocation.printJson(rows);
       return printRunners(invocation, rows, agents.length > 1);
     });
+  addManual(command, {
+    guarantees: [
+      'Runners come with Holdfast, or are named in config.json of the agent’s home under "runners". Whether one is found is the agent’s word about the PATH that its tasks get, not this terminal’s.',
+    ],
+    exits: {
+      ok: 'every agent was asked',
+      refused: 'there is no such agent',
+      unknown: 'an agent could not be asked; it is named',
+    },
+    examples: [
+      'holdfast runners',
+      'holdfast runners --agent build-2 --json',
+      'holdfast run --runner claude --prompt "fix the failing test"',
+    ],
+  });
 }
 
 async function readRunners(invocation: Invocation, client: Client, agent: SeenAgent): Promise<Row[]> {

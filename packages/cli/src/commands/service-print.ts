@@ -9,6 +9,8 @@ import type { Command } from 'commander';
 import { usageError } from '../cli-error.ts';
 import type { ServiceName } from '../find-services.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
+import { unknownWord } from '../suggest.ts';
 
 interface ServiceFileText {
   service: ServiceName;
@@ -26,27 +28,12 @@ const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 const both: readonly ServiceName[] = ['agent', 'web'];
 
 export function defineServiceFiles(command: Command, invocation: Invocation): void {
-  command
+  const print = command
     .command('print')
     .description('print what systemd (Linux) or launchd (macOS) needs to run Holdfast for this user')
     .argument('[service]', 'agent or web; default: both')
     .option('--systemd', 'units for systemd, whatever this machine is')
     .option('--launchd', 'property lists for launchd, whatever this machine is')
-    .addHelpText(
-      'after',
-      `
-Nothing is installed. The files name this Node, this program and this home; print them again when one of them moves.
-
-Examples, systemd:
-  holdfast service print agent > ~/.config/systemd/user/holdfast-agent.service
-  holdfast service print web > ~/.config/systemd/user/holdfast-web.service
-  systemctl --user daemon-reload && systemctl --user enable --now holdfast-agent holdfast-web
-  loginctl enable-linger    # they start with the machine, and outlive your session
-
-Examples, launchd:
-  holdfast service print agent > ~/Library/LaunchAgents/holdfast.agent.plist
-  launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/holdfast.agent.plist`,
-    )
     .action((name: string | undefined, options: PrintOptions) => {
       const files = serviceFiles(invocation, name, options);
       if (invocation.isJson) return invocation.printJson(files);
@@ -55,6 +42,24 @@ Examples, launchd:
       if (others.length === 0 && only !== undefined) return invocation.print(only.text);
       return invocation.print(files.map(({ path, text }) => `# ${path}\n${text}`).join('\n\n'));
     });
+  addManual(command, {
+    guarantees: ['Prints, and installs nothing.'],
+    examples: ['holdfast service print', 'holdfast service print --help'],
+  });
+  addManual(print, {
+    guarantees: [
+      'Nothing is installed. Stopping a service by these files never stops its tasks. They name this Node, this program and this home; print them again when one of them moves.',
+    ],
+    exits: { ok: 'printed' },
+    examples: [
+      'holdfast service print agent > ~/.config/systemd/user/holdfast-agent.service',
+      'holdfast service print web > ~/.config/systemd/user/holdfast-web.service',
+      'systemctl --user daemon-reload && systemctl --user enable --now holdfast-agent holdfast-web',
+      'loginctl enable-linger    # they start with the machine, and outlive your session',
+      'holdfast service print agent --launchd > ~/Library/LaunchAgents/holdfast.agent.plist',
+      'launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/holdfast.agent.plist',
+    ],
+  });
 }
 
 function serviceFiles(
@@ -65,7 +70,7 @@ function serviceFiles(
   if (options.systemd === true && options.launchd === true)
     throw usageError('--systemd and --launchd exclude each other');
   const names = both.filter((one) => name === undefined || one === name);
-  if (names.length === 0) throw usageError(`there is no service "${name}"`, 'Services are: agent, web.');
+  if (names.length === 0) throw unknownWord('service', name ?? '', both);
   const isLaunchd = options.launchd === true || (options.systemd !== true && io.platform === 'darwin');
   const userHome = io.env.HOME ?? homedir();
   return names.map((service) => ({

@@ -3,31 +3,30 @@ import type { Command } from 'commander';
 import { isEnded } from '@holdfast/shared/status';
 import type { SeenAgent, SeenTask } from '../client.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import { renderFields } from '../render.ts';
 import { resolveTaskId } from '../task-ref.ts';
 import { doubtText, elapsedText, endText, statusText } from '../task-text.ts';
 import { ageText, bytesText, plainText, quoteWord, spanText, timeText } from '../words.ts';
 
 export function defineShow(command: Command, invocation: Invocation): void {
-  command
-    .argument('<id>', 'the task’s id, or the beginning of it')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  holdfast show 0199aa3c
-  holdfast show 0199aa3c --json | jq .outcome`,
-    )
-    .action(async (ref: string) => {
-      const client = invocation.openClient();
-      const id = await resolveTaskId(client, ref);
-      const [task, agents] = await Promise.all([client.readTask(id), client.readAgents()]);
-      if (invocation.isJson) return invocation.printJson(task);
-      const { paint, io } = invocation;
-      const status = statusText(task, io.now());
-      const fields = describeTask(task, agents, io.now());
-      return invocation.print(`${paint(status.style, status.text)}\n${renderFields(fields, paint)}`);
-    });
+  command.argument('<id>', 'the task’s id, or the beginning of it').action(async (ref: string) => {
+    const client = invocation.openClient();
+    const id = await resolveTaskId(client, ref);
+    const [task, agents] = await Promise.all([client.readTask(id), client.readAgents()]);
+    if (invocation.isJson) return invocation.printJson(task);
+    const { paint, io } = invocation;
+    const status = statusText(task, io.now());
+    const fields = describeTask(task, agents, io.now());
+    return invocation.print(`${paint(status.style, status.text)}\n${renderFields(fields, paint)}`);
+  });
+  addManual(command, {
+    guarantees: [
+      'Says how the status is known: who vouches for it and since when, or since when nobody does, why, and that the task may still run. Times of a task that nobody vouches for stand still at the last proof.',
+    ],
+    exits: { ok: 'the task was found', refused: 'there is no task of that id' },
+    examples: ['holdfast show 0199aa3c', 'holdfast show 0199aa3c --json | jq .outcome'],
+  });
 }
 
 type Field = readonly [name: string, value: string];

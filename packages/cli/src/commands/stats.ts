@@ -5,13 +5,15 @@
 import type { Command } from 'commander';
 import type { ReclaimItem } from '@holdfast/shared';
 import { shownStatuses } from '@holdfast/shared/status';
-import { type Client, RefusedError, type SeenTask } from '../client.ts';
+import type { Client, SeenTask } from '../client.ts';
+import { RefusedError } from '../service-error.ts';
+import { exitCodes } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
+import { readItems } from '../pages.ts';
 import { renderFields } from '../render.ts';
 import { elapsedText, taskName } from '../task-text.ts';
 import { ageText, plainText } from '../words.ts';
-
-const PAGE = 500;
 
 interface Stats {
   /** Tasks by status; those without tasks are left out. */
@@ -27,23 +29,24 @@ interface Stats {
 }
 
 export function defineStats(command: Command, invocation: Invocation): void {
-  command
-    .addHelpText(
-      'after',
-      `
-Stale are tasks of which their agent has evidence that nobody works on them; take them back with
-holdfast reclaim --stale. Not vouched for are running tasks of agents that are out of sight: they may well run.
-
-Examples:
-  holdfast stats
-  holdfast stats --json | jq .counts.failed`,
-    )
-    .action(async () => {
-      const client = invocation.openClient();
-      const stats = await readStats(client);
-      if (invocation.isJson) return invocation.printJson(stats);
-      return printStats(invocation, stats);
-    });
+  command.action(async () => {
+    const client = invocation.openClient();
+    const stats = await readStats(client);
+    if (stats.unreachable.length > 0) invocation.exitCode = exitCodes.unknown;
+    if (invocation.isJson) return invocation.printJson(stats);
+    return printStats(invocation, stats);
+  });
+  addManual(command, {
+    guarantees: [
+      'Stale are tasks of which their agent has evidence that nobody works on them; take them back with: holdfast reclaim --stale. Not vouched for are running tasks of agents that are out of sight: they may well run. What could not be asked is named, and its figure has a question mark.',
+    ],
+    exits: {
+      ok: 'every figure is known',
+      refused: 'the token is not taken',
+      unknown: 'an agent could not be asked what is stale',
+    },
+    examples: ['holdfast stats', 'holdfast stats --json | jq .counts.failed'],
+  });
 }
 
 async function readStats(client: Client): Promise<Stats> {
@@ -73,20 +76,9 @@ async function readCounts(client: Client): Promise<Record<string, number>> {
   return counts;
 }
 
-async function readAll(client: Client, status?: string): Promise<SeenTask[]> {
-  const tasks: SeenTask[] = [];
-  let after: string | undefined;
-  do {
-    const query = new URLSearchParams({
-      limit: String(PAGE),
-      ...(status === undefined ? {} : { status }),
-      ...(after === undefined ? {} : { after }),
-    });
-    const page = await client.readTasks(query);
-    tasks.push(...page.items);
-    after = page.next;
-  } while (after !== undefined);
-  return tasks;
+function readAll(client: Client, status?: string): Promise<SeenTask[]> {
+  const query = new URLSearchParams(status === undefined ? {} : { status });
+  return readItems((asked) => client.readTasks(asked), query);
 }
 
 async function readStale(client: Client): Promise<Pick<Stats, 'stale' | 'unreachable'>> {
@@ -112,9 +104,11 @@ async function printStats(invocation: Invocation, stats: Stats): Promise<void> {
       ? 'nothing runs'
       : `${elapsedText(oldestRunning, now)}  ${oldestRunning.id}  ${taskName(oldestRunning)}`;
   fields.push(['oldest running', oldest], ['not vouched for', String(notVouchedFor)]);
+  // Of an agent that was not asked nobody knows what is stale.
+  const staleText = `${stale.length}${unreachable.length === 0 ? '' : '?'}`;
   fields.push([
     'stale',
-    stale.length === 0 ? '0' : `${stale.length}; see holdfast reclaim --stale --dry-run`,
+    stale.length === 0 ? staleText : `${staleText}; see holdfast reclaim --stale --dry-run`,
   ]);
   await invocation.print(renderFields(fields, invocation.paint));
   const first = stale.toSorted((a, b) => a.evidence.sinceAt - b.evidence.sinceAt).slice(0, 5);

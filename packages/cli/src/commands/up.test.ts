@@ -124,6 +124,16 @@ test('a service that ends in its start ends up, with its last words, after the o
   for (const file of readServiceFiles(home.path, 'agent')) expect(isAlive(file.pid)).toBe(false);
 });
 
+test('beside a service that holds the home and does not answer, up says what to do about that one', async () => {
+  await using frozen = await startFakeWeb();
+  frozen.intercept = (request) => request.path === '/readyz';
+  writeFileSync(join(frozen.home, 'web.mode'), 'die');
+  const { terminal, code } = startUp(frozen.home);
+  expect(await code).toBe(1);
+  expect(terminal.stderr()).toContain('web ended during its start');
+  expect(terminal.stderr()).toContain(`Its process (pid ${process.pid}) is there, but stopped, stuck`);
+});
+
 test('a program that cannot be started is an error with its reason', async () => {
   using home = makeHome();
   const { terminal, code } = startUp(home.path, {

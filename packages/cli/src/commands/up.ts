@@ -12,6 +12,7 @@ import { CliError, textOf } from '../cli-error.ts';
 import { Client } from '../client.ts';
 import { readToken, type ServiceFile, type ServiceName } from '../find-services.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import { flagArguments, addSettingOptions, settingFlags } from '../setting-options.ts';
 import { type Services, superviseServices } from '../supervise-services.ts';
 
@@ -24,16 +25,6 @@ const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 export function defineUp(command: Command, invocation: Invocation): void {
   command.option('--open', 'open the dashboard in the browser');
   addSettingOptions(command);
-  command.addHelpText(
-    'after',
-    `
-Prints a link that signs in once. Services of this home that run already are used, and left alone at the end. Ctrl-C
-stops what was started here; tasks that are running go on.
-
-Examples:
-  holdfast up --open
-  holdfast --home /srv/holdfast up --web-port 0 --slots 8`,
-  );
   command.action(async (options: UpOptions) => {
     const { io } = invocation;
     const flags = settingFlags(command);
@@ -58,13 +49,24 @@ Examples:
       },
     });
   });
+  addManual(command, {
+    guarantees: [
+      'Prints a link that signs in once, by a code that reaches no server’s log. Services of this home that run already are used, and left alone at the end. Ctrl-C stops what was started here, and only that; tasks that are running go on, and are taken up again by the next start. A second Ctrl-C kills the services.',
+      'A service that ends in its first start ends all; one that ends later is started again.',
+    ],
+    exits: {
+      ok: 'it was asked to stop, or both services ran already',
+      failed: 'a service could not be started; its last words are printed',
+    },
+    examples: ['holdfast up --open', 'holdfast --home /srv/holdfast up --web-port 0 --slots 8'],
+  });
 }
 
 async function dashboardUrl(invocation: Invocation, home: string, web: ServiceFile): Promise<string> {
   const path = join(home, 'web.token');
   const token = readToken(path);
   if (token === undefined) throw new CliError(`web runs, but there is no token in ${path}`);
-  const client = new Client({ kind: 'web', url: web.url, token, fetch: invocation.io.fetch });
+  const client = new Client({ kind: 'web', ...web, token, tokenFile: path, fetch: invocation.io.fetch });
   const { value } = await client.call<{ code: string }>('POST', '/login-codes', { body: {} });
   return `${web.url}/#code=${value.code}`;
 }

@@ -4,6 +4,19 @@ import { makeTask, NOW, openTerminal, run, startFakeWeb, taskId } from '../test-
 
 const ended = { attempt: 1, endedAt: NOW };
 
+test('where web gives no answer the outcome is not known: 75, never the code of a failed task', async () => {
+  await using web = await startFakeWeb();
+  web.intercept = (_request, response) => {
+    response.destroy();
+    return true;
+  };
+  for (const ref of [taskId(1), '00000001']) {
+    const { code, stdout, stderr } = await run(['wait', ref], { home: web.home });
+    expect([code, stdout]).toEqual([75, '']);
+    expect(stderr).toContain(`${ref}: Web at ${web.url} cannot be reached: the connection was cut`);
+  }
+});
+
 test('wait tells each end as it comes, and exits with the first code in the order given that is not 0', async () => {
   await using web = await startFakeWeb();
   for (const n of [1, 2, 3]) web.tasks.set(taskId(n), makeTask(n, { status: 'running', attempt: 1 }));

@@ -4,9 +4,11 @@
  */
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
-import { type Client, RefusedError, type SeenTask } from '../client.ts';
+import type { Client, SeenTask } from '../client.ts';
+import { type ProblemReport, RefusedError, reportOf, UnreachableError } from '../service-error.ts';
 import { exitCodes, signalExitCode, taskExitCode } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import type { StopSignal } from '../io.ts';
 import { resolveTaskId } from '../task-ref.ts';
 import { endText } from '../task-text.ts';
@@ -22,24 +24,13 @@ interface Result {
   /** As it was last seen. */
   task?: SeenTask | null;
   exitCode: number;
-  problem?: { code?: string; status?: number; detail: string };
+  problem?: ProblemReport;
 }
 
 export function defineWait(command: Command, invocation: Invocation): void {
   command
     .argument('<ids...>', 'the tasks’ ids, or the beginnings of them')
     .option('--patience <duration>', 'how long an outcome may be unknown', DEFAULT_PATIENCE)
-    .addHelpText(
-      'after',
-      `
-Exit code: of one task, its own, as run --wait gives it (128+n for signal n, 1 if it was cancelled, 75 if its outcome
-stays unknown for longer than --patience). Of several, 0 if all completed, else that of the first which did not.
-Ctrl-C ends the wait; the tasks go on.
-
-Examples:
-  holdfast wait 0199aa3c && echo built
-  holdfast wait $(holdfast list --session nightly --json | jq -r '.[].id')`,
-    )
     .action(async (refs: string[], options: { patience: string }) => {
       const patienceMs = parseDuration(options.patience, '--patience');
       const client = invocation.openClient();
@@ -47,6 +38,29 @@ Examples:
       if (invocation.isJson) await invocation.printJson(results);
       invocation.exitCode = results.find((one) => one.exitCode !== exitCodes.ok)?.exitCode ?? exitCodes.ok;
     });
+  addManual(command, {
+    guarantees: [
+      'A line for each task as its end becomes known. A lost link, or a task that is unknown for a while, is no end: it is waited for up to --patience. Ctrl-C ends the wait; the tasks go on.',
+    ],
+    exits: {
+      ok: 'every task completed',
+      failed: 'a task was cancelled, or failed without a code',
+      refused: 'there is no task of that id, or its agent refused it',
+      unknown:
+        'how a task ended is not known after --patience, it was given up as lost, or web gives no answer',
+      more: [
+        [
+          'n',
+          'the exit code of the task; of several, of the first in the order given which did not complete',
+        ],
+        ['128+n', 'signal n ended the task; 130: Ctrl-C ended the wait'],
+      ],
+    },
+    examples: [
+      'holdfast wait 0199aa3c && echo built',
+      "holdfast wait $(holdfast list --session nightly --json | jq -r '.[].id')",
+    ],
+  });
 }
 
 async function waitForAll(
@@ -78,6 +92,11 @@ async function waitForAll(
   return refs.map((ref, index) => ({ ...(results[index] ?? { ref }), exitCode }));
 }
 
+/** Nobody has said how the task stands: that is no failure of the task. */
+function isSilence(error: CliError): boolean {
+  return error instanceof UnreachableError || (error instanceof RefusedError && error.problem.status >= 500);
+}
+
 async function waitForOne(
   invocation: Invocation,
   client: Client,
@@ -104,15 +123,12 @@ async function waitForOne(
     }
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    const { code, status } = error instanceof RefusedError ? error.problem : {};
-    invocation.sayError(
-      new CliError(`${ref}: ${error.message}`, error.hint === undefined ? {} : { hint: error.hint }),
-    );
+    invocation.sayErrorOf(ref, error);
     return {
       ref,
       ...(id === undefined ? {} : { id }),
-      exitCode: error.exitCode,
-      problem: { detail: error.message, ...(code === undefined ? {} : { code, status: status! }) },
+      exitCode: isSilence(error) ? exitCodes.unknown : error.exitCode,
+      problem: reportOf(error),
     };
   }
 }

@@ -5,10 +5,12 @@
 import type { Command } from 'commander';
 import { isEnded } from '@holdfast/shared/status';
 import { chooseAgent } from '../agent-ref.ts';
-import type { Client, SeenAgent, SeenTask } from '../client.ts';
+import type { Client, SeenAgent, SeenTask, TaskPage } from '../client.ts';
 import { followTasks, type LinkState, type TaskChange } from '../follow-tasks.ts';
 import type { Invocation } from '../invocation.ts';
+import { addManual } from '../manual.ts';
 import type { Timer } from '../io.ts';
+import { collect, readItems } from '../pages.ts';
 import { statusText, taskName } from '../task-text.ts';
 import { timeText } from '../words.ts';
 import { renderWatch } from '../watch-screen.ts';
@@ -19,8 +21,6 @@ interface WatchOptions {
   label?: string[];
 }
 
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
-const PAGE = 200;
 /** How many ended tasks to begin with. */
 const ENDED_SHOWN = 50;
 const ALIVE = 'submitted,queued,starting,running,unknown';
@@ -38,18 +38,18 @@ export function defineWatch(command: Command, invocation: Invocation): void {
     .option('--session <id>', 'of this session')
     .option('--agent <name>', 'of this agent, by name or id')
     .option('--label <key=value>', 'with this label (key alone: of any value); may be repeated', collect)
-    .addHelpText(
-      'after',
-      `
-On a terminal the screen is kept up to date; elsewhere each task that is alive, and then each change of a status, is a
-line; with --json a Task (JSON Lines). States that a task passes through faster than they can be told may be left out.
-Ctrl-C ends it; tasks go on.
-
-Examples:
-  holdfast watch --session nightly
-  holdfast watch --json | jq -r 'select(.status == "failed") | .id'`,
-    )
     .action((options: WatchOptions) => watch(invocation, options));
+  addManual(command, {
+    guarantees: [
+      'On a terminal the screen is kept up to date; elsewhere each task that is alive, and then each change of a status, is a line; with --json a Task (JSON Lines). While the link is lost it says so, and rows are marked as of the last word; it is taken up again by itself.',
+      'States that a task passes through faster than they can be told may be left out; its last one never is.',
+    ],
+    exits: { ok: 'Ctrl-C ended it; tasks go on', refused: 'web refused a filter, or there is no such agent' },
+    examples: [
+      'holdfast watch --session nightly',
+      'holdfast watch --json | jq -r \'select(.status == "failed") | .id\'',
+    ],
+  });
 }
 
 async function watch(invocation: Invocation, options: WatchOptions): Promise<void> {
@@ -84,21 +84,11 @@ async function readTasks(client: Client, options: WatchOptions, signal: AbortSig
   if (options.session !== undefined) filter.set('sessionId', options.session);
   if (options.agent !== undefined && client.kind === 'web') filter.set('agent', options.agent);
   for (const one of options.label ?? []) filter.append('label', one);
-  const tasks: SeenTask[] = [];
-  let after: string | undefined;
+  const read = (query: URLSearchParams): Promise<TaskPage> => client.readTasks(query, signal);
   filter.set('status', client.kind === 'web' ? ALIVE : AGENT_ALIVE);
-  filter.set('limit', String(PAGE));
-  do {
-    if (after !== undefined) filter.set('after', after);
-    const page = await client.readTasks(filter, signal);
-    tasks.push(...page.items);
-    after = page.next;
-  } while (after !== undefined);
-  filter.delete('after');
+  const tasks = await readItems(read, filter);
   filter.set('status', client.kind === 'web' ? `${ENDED},lost` : ENDED);
-  filter.set('limit', String(ENDED_SHOWN));
-  const ended = await client.readTasks(filter, signal);
-  return [...tasks, ...ended.items];
+  return [...tasks, ...(await readItems(read, filter, ENDED_SHOWN))];
 }
 
 /** The stream tells of every task: only those that were asked for are passed on. */

@@ -1,8 +1,9 @@
 /** Checks of the agent of a home, or of the one behind `--agent-url`: what it says of itself. */
 import type { Audit } from '@holdfast/shared';
-import { type Client, RefusedError, UnreachableError } from '../client.ts';
+import type { Client } from '../client.ts';
+import { RefusedError, UnreachableError } from '../service-error.ts';
 import { VERSION } from '../version.ts';
-import { ageText, plainText, spanText } from '../words.ts';
+import { ageText, countText, plainText, spanText } from '../words.ts';
 import { type AgentSight, type Check, type CheckContext, fail, type Finding, ok, warn } from './check.ts';
 import { checkReady } from './readiness.ts';
 
@@ -92,7 +93,7 @@ function checkVouching({ info }: Answering): Finding[] {
   }
   return findings.length > 0
     ? findings
-    : [ok(`its journal can be written (${info.live} live tasks), its sweep is on time`)];
+    : [ok(`its journal can be written (${countText(info.live, 'live task')}), its sweep is on time`)];
 }
 
 function checkPool({ info }: Answering): Finding[] {
@@ -103,19 +104,20 @@ function checkPool({ info }: Answering): Finding[] {
       'Starting goes on by itself when that is over.',
     ),
   );
+  const waiting = countText(queued, 'queued task waits', 'queued tasks wait');
   if (paused || draining) {
     findings.push(
       warn(
-        `it is ${paused ? 'paused' : 'draining'}: ${queued} queued tasks wait`,
+        `it is ${paused ? 'paused' : 'draining'}: ${waiting}`,
         'Start tasks again with: holdfast pool resume',
       ),
     );
   } else if (slots === 0 && queued > 0) {
-    findings.push(
-      warn(`it has no slots: ${queued} queued tasks wait`, 'Give it some: holdfast pool slots 4'),
-    );
+    findings.push(warn(`it has no slots: ${waiting}`, 'Give it some: holdfast pool slots 4'));
   }
-  return findings.length > 0 ? findings : [ok(`${slots} slots, ${running} running, ${queued} queued`)];
+  return findings.length > 0
+    ? findings
+    : [ok(`${countText(slots, 'slot')}, ${running} running, ${queued} queued`)];
 }
 
 async function checkAudit({ client }: Answering): Promise<Finding[]> {
@@ -154,8 +156,12 @@ async function checkAudit({ client }: Answering): Promise<Finding[]> {
       ),
     ),
   ];
-  const counts = `${tasks.length} live tasks, ${ghosts.length} ghosts, ${strays.length} strays`;
-  return findings.length > 0 ? findings : [ok(`audit: ${counts}`)];
+  const counts = [
+    countText(tasks.length, 'live task'),
+    countText(ghosts.length, 'ghost'),
+    countText(strays.length, 'stray'),
+  ];
+  return findings.length > 0 ? findings : [ok(counts.join(', '))];
 }
 
 async function readAudit(client: Client): Promise<Audit> {

@@ -2,7 +2,7 @@
 import { statfsSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, loadConfig } from '@holdfast/shared';
-import { codeOf, textOf } from '../cli-error.ts';
+import { codeOf, CONFIG_HINT, textOf } from '../cli-error.ts';
 import { type DatabaseFile, inspectDatabase, journalFile, storeFile } from '../sqlite-file.ts';
 import { VERSION } from '../version.ts';
 import { bytesText, quoteWord } from '../words.ts';
@@ -58,7 +58,7 @@ function checkConfig({ home, io }: CheckContext): Promise<Finding[]> {
     return one(ok('the configuration is valid'));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return one(fail(error.message, 'Correct it; see what is set, and where: holdfast config show'));
+    return one(fail(error.message, CONFIG_HINT));
   }
 }
 

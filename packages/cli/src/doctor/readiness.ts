@@ -1,7 +1,7 @@
 /** `/readyz` of a service, check by check. */
-import { textOf } from '../cli-error.ts';
 import type { Client } from '../client.ts';
 import { isObject, parseObject } from '../json.ts';
+import { explainNoAnswer } from '@holdfast/shared/no-answer';
 import { fail, type Finding, ok } from './check.ts';
 
 const TIMEOUT_MS = 5000;
@@ -21,8 +21,9 @@ export async function checkReady(client: Client, fetch: typeof globalThis.fetch)
     text = await answer.text();
   } catch (error) {
     // fetch rejects for every way in which no answer comes.
-    const cause = error instanceof Error ? (error.cause ?? error) : error;
-    return [fail(`${who} does not answer /readyz: ${textOf(cause)}`, 'See its log.')];
+    return [
+      fail(`${who} does not answer /readyz: ${explainNoAnswer(error, TIMEOUT_MS).text}`, 'See its log.'),
+    ];
   }
   const checks = parseObject(text)?.checks;
   if (!isObject(checks))

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ShownAgent } from '@holdfast/shared';
 import { CliError } from '../cli-error.ts';
-import { Client, RefusedError, UnreachableError } from '../client.ts';
+import { Client } from '../client.ts';
+import { RefusedError, UnreachableError } from '../service-error.ts';
 import { isAlive, readServiceFiles, readToken, readWebFile, type ServiceFile } from '../find-services.ts';
 import type { Io } from '../io.ts';
 import { type AgentSight, fail, type Finding, type WebSight } from './check.ts';
@@ -23,17 +24,15 @@ export async function seeLocalAgent(home: string, io: Io): Promise<AgentSight> {
       finding: fail(`the agent of this home does not run (it was pid ${file.pid})`, START_HINT),
     };
   }
-  const token = readToken(join(home, 'agent.token'));
+  const tokenFile = join(home, 'agent.token');
+  const token = readToken(tokenFile);
   if (token === undefined) {
     return {
       kind: 'silent',
-      finding: fail(
-        `there is no token in ${join(home, 'agent.token')}`,
-        'Restart the agent: it makes a new one.',
-      ),
+      finding: fail(`there is no token in ${tokenFile}`, 'Restart the agent: it makes a new one.'),
     };
   }
-  return seeAgent(new Client({ kind: 'agent', url: file.url, token, fetch: io.fetch }), io);
+  return seeAgent(new Client({ kind: 'agent', ...file, token, tokenFile, fetch: io.fetch }), io);
 }
 
 /** Of several announcements the one of this home’s own agent. */
@@ -55,13 +54,14 @@ export async function seeAgent(client: Client, io: Io): Promise<AgentSight> {
 }
 
 export async function seeWeb(home: string, io: Io): Promise<WebSight> {
-  const token = readToken(join(home, 'web.token'));
+  const tokenFile = join(home, 'web.token');
+  const token = readToken(tokenFile);
   const file = readWebFile(home);
   if (token === undefined && file === undefined) return { kind: 'absent' };
   if (token === undefined || file === undefined) {
     return { kind: 'silent', finding: fail('web does not run for this home', START_HINT) };
   }
-  const client = new Client({ kind: 'web', url: file.url, token, fetch: io.fetch });
+  const client = new Client({ kind: 'web', ...file, token, tokenFile, fetch: io.fetch });
   try {
     type State = { version: string; agents: ShownAgent[]; counts: Record<string, number> };
     const { version, agents, counts } = (await client.call<State>('GET', '/state')).value;

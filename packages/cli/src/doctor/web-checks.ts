@@ -1,7 +1,7 @@
 /** Checks of web, and of every agent as web sees it. */
 import type { ShownAgent } from '@holdfast/shared';
 import { VERSION } from '../version.ts';
-import { ageText, plainText } from '../words.ts';
+import { ageText, countText, plainText } from '../words.ts';
 import { type Check, type CheckContext, fail, type Finding, ok, warn, type WebSight } from './check.ts';
 import { checkReady } from './readiness.ts';
 
@@ -11,13 +11,14 @@ export const webChecks: readonly Check[] = [
   { name: 'link', of: 'web', run: (context) => ofAnswering(context, checkLinks) },
   { name: 'digest', of: 'web', run: (context) => ofAnswering(context, checkDigests) },
   { name: 'unknown', of: 'web', run: (context) => ofAnswering(context, checkUnknown) },
+  { name: 'notifications', of: 'web', run: (context) => ofAnswering(context, checkNotifications) },
 ];
 
 type Answering = Extract<WebSight, { kind: 'answers' }>;
 
 async function ofAnswering(
   context: CheckContext,
-  run: (sight: Answering, now: number) => Finding[],
+  run: (sight: Answering, now: number) => Finding[] | Promise<Finding[]>,
 ): Promise<Finding[]> {
   const sight = await context.web();
   return sight.kind === 'answers' ? run(sight, context.io.now()) : [];
@@ -64,7 +65,7 @@ function linkFinding(agent: ShownAgent, now: number): Finding {
           `Update ${name}; tasks that are running go on.`,
         );
       }
-      return lag > 0 ? ok(`${text}, ${lag} events behind`) : ok(text);
+      return lag > 0 ? ok(`${text}, ${countText(lag, 'event')} behind`) : ok(text);
     case 'connecting':
     case 'resyncing':
     case 'late':
@@ -86,26 +87,85 @@ function linkFinding(agent: ShownAgent, now: number): Finding {
   }
 }
 
-function checkDigests({ agents }: Answering): Finding[] {
-  return agents
-    .filter((agent) => agent.digestOk !== undefined)
-    .map((agent) =>
-      agent.digestOk === true
-        ? ok(`web and ${plainText(agent.name)} agree on its live tasks`)
-        : fail(
-            `web and ${plainText(agent.name)} do not agree on its live tasks`,
-            'Web reads them again by itself. If this stays, please report it with the logs of both.',
-          ),
-    );
+function checkDigests({ agents }: Answering, now: number): Finding[] {
+  return agents.filter((agent) => agent.digestOk !== undefined).map((agent) => digestFinding(agent, now));
 }
 
-function checkUnknown({ counts }: Answering): Finding[] {
+/** What was compared over a link that is not live any more says nothing about now. */
+function digestFinding({ name, state, asOf, digestOk }: ShownAgent, now: number): Finding {
+  const pair = `web and ${plainText(name)}`;
+  if (state !== 'live') {
+    const then = digestOk === true ? 'they did' : 'they did not';
+    return warn(
+      `whether ${pair} agree on its live tasks is not known; ${then} as of ${ageText(now - asOf)} ago`,
+      'Look again when the link is live.',
+    );
+  }
+  return digestOk === true
+    ? ok(`${pair} agree on its live tasks`)
+    : fail(
+        `${pair} do not agree on its live tasks`,
+        'Web reads them again by itself. If this stays, please report it with the logs of both.',
+      );
+}
+
+function checkUnknown({ agents, counts }: Answering): Finding[] {
   const unknown = counts.unknown ?? 0;
-  if (unknown === 0) return [ok('the status of every task is known')];
+  if (unknown > 0)
+    return [
+      warn(
+        `the status of ${countText(unknown, 'task')} is not known`,
+        'See them: holdfast list --status unknown. If their agent is gone for good: holdfast resolve ID --lost',
+      ),
+    ];
+  const silent = agents.filter((agent) => agent.state !== 'live');
+  if (silent.length === 0) return [ok('the status of every task is known')];
+  const names = silent.map((agent) => plainText(agent.name)).join(', ');
   return [
-    warn(
-      unknown === 1 ? 'the status of 1 task is not known' : `the status of ${unknown} tasks is not known`,
-      'See them: holdfast list --status unknown. If their agent is gone for good: holdfast resolve ID --lost',
-    ),
+    warn(`no task is unknown yet, but nobody vouches for those of ${names} now`, 'See: holdfast agents list'),
   ];
+}
+
+interface Channel {
+  name: string;
+  host: string;
+  state: 'untried' | 'ok' | 'failing';
+  lastTry?: { at: number; error?: string };
+  waiting: number;
+  dropped: number;
+}
+
+async function checkNotifications({ client }: Answering, now: number): Promise<Finding[]> {
+  type Page = { channels: Channel[] };
+  const { channels } = (await client.call<Page>('GET', '/notifications?limit=1')).value;
+  return channels.map((channel) => channelFinding(channel, now));
+}
+
+function channelFinding({ name, host, state, lastTry, waiting, dropped }: Channel, now: number): Finding {
+  const where = plainText(`channel ${name} (${host})`);
+  const tried = lastTry === undefined ? '' : `, last try ${ageText(now - lastTry.at)} ago`;
+  const left = [
+    waiting > 0 ? `, ${countText(waiting, 'message waits', 'messages wait')}` : '',
+    dropped > 0 ? `, ${countText(dropped, 'message')} of the last 7 days given up` : '',
+  ].join('');
+  switch (state) {
+    case 'failing': {
+      const why = lastTry?.error === undefined ? '' : `: ${plainText(lastTry.error)}`;
+      return fail(
+        `${where} is not reached${why}${tried}${left}`,
+        'Correct it in config.json of web’s home ("notifications") and restart web; then test it in the dashboard, under Notifications. What waits is sent again by itself.',
+      );
+    }
+    case 'untried':
+      return ok(`${where} has not been needed yet${left}`);
+    case 'ok':
+      return dropped > 0
+        ? warn(
+            `${where} is reached again${tried}${left}`,
+            'Alerts are listed in the dashboard, under Notifications, whether or not they were delivered.',
+          )
+        : ok(`${where} is reached${tried}${left}`);
+    default:
+      return state satisfies never;
+  }
 }

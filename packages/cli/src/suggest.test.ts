@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { nearestWord, unknownWord } from './suggest.ts';
+
+test('a slip of the fingers leads to the word that was meant, anything else to none', () => {
+  const statuses = ['queued', 'running', 'failed'];
+  for (const [word, meant] of [
+    ['runing', 'running'],
+    ['faield', 'failed'],
+    ['QUEUED', 'queued'],
+    ['done', undefined],
+    ['', undefined],
+  ] as const)
+    expect([word, nearestWord(word, statuses)]).toEqual([word, meant]);
+});
+
+test('the error names the word that was meant, and those that there are', () => {
+  const error = unknownWord('status', 'runing', ['queued', 'running']);
+  expect([error.message, error.hint, error.exitCode]).toEqual([
+    'there is no status "runing"\n(Did you mean running?)',
+    'There are: queued, running',
+    2,
+  ]);
+});
