@@ -99,8 +99,8 @@ function measureScroll(page: Page): Promise<{ frames: number[]; rows: number }> 
       const from = scroller.scrollTop;
       scroller.scrollTop += ${STEP_PX};
       if (scroller.scrollTop !== from) movedAt = now;
-      // -1 while more can be read.
-      const rows = Number(document.querySelector('[role=table]').getAttribute('aria-rowcount'));
+      // One of them is the head; the attribute is -1 while more can be read.
+      const rows = Number(document.querySelector('[role=table]').getAttribute('aria-rowcount')) - 1;
       if (now - movedAt > ${PATIENCE_MS} || (rows > 0 && scroller.scrollTop === from)) resolve({ frames, rows });
       else requestAnimationFrame(step);
     };

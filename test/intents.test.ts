@@ -10,7 +10,7 @@ import { startSystem, until } from './system.ts';
 const ended = (task: { endedAt?: number | undefined }) => task.endedAt !== undefined;
 const running = (task: ShownTask) => task.status === 'running';
 
-// Fails without: `dueIntents` at the start of web (`load` in intents.ts).
+// Fails without: `dueIntents` at the start of web (`load` in delivery.ts).
 test('P1, failure mode 9: submit, cancel and retry asked while the agent is down survive a SIGKILL of web and reach the agent', async () => {
   await using system = await startSystem();
   const old = await system.submit({ shell: 'exit 3' });

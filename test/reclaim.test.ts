@@ -1,5 +1,8 @@
 /** What a person reclaims and learns through web, with real services: P1, P2, P4, P11, failure mode 7. */
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { copyFileSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Grant, ReclaimItem, ShownTask } from '@holdfast/shared';
 import { uuidv7 } from 'uuidv7';
@@ -121,6 +124,125 @@ test('P4: a managed task that is reclaimed through web is stopped before its nex
   await system.call('web', 'POST', `/api/tasks/${id}/cancel`);
   await system.webTaskWhen(id, 'gone', (task) => task.status === 'cancelled');
 });
+
+// Fails without: the look at `cursor` in routes/reclaim.ts of the agent.
+test('P4: a reclaim that names its journal is refused by another one, though the attempt has the same number there', async () => {
+  await using system = await startSystem({ web: false });
+  const id = uuidv7();
+  const spec = { shell: 'exec sleep 600' };
+  await system.call('agent', 'POST', '/tasks', { id, sessionId: 'fence', spec });
+  const running = await system.agentTaskWhen(id, 'running', (task) => task.status === 'running');
+  interface Log {
+    epoch: string;
+    head: number;
+    chain: string;
+  }
+  const { epoch, head, chain } = (await system.call<Log>('agent', 'GET', '/agent')).body;
+  const ask = (cursor: string) =>
+    system.call<{ code?: string }>('agent', 'POST', `/tasks/${id}/reclaim`, {
+      attempt: 1,
+      reason: 'it hangs',
+      cursor,
+    });
+  const other = '0123456789abcdef';
+  // A new journal; one that was restored from a copy: before the cursor, and with another history since.
+  for (const cursor of [
+    `${other}.${head}.${chain}`,
+    `${epoch}.${head + 1}.${chain}`,
+    `${epoch}.${head}.${other}`,
+  ])
+    expect(await ask(cursor)).toMatchObject({ status: 409, body: { code: 'attempt_changed' } });
+  expect(await ask('nonsense')).toMatchObject({ status: 422, body: { code: 'invalid' } });
+  expect(await system.agentTask(id)).toEqual(running);
+  // What happened since is no other journal.
+  await system.call('agent', 'POST', '/tasks', {
+    id: uuidv7(),
+    sessionId: 'fence',
+    spec: { command: ['true'] },
+  });
+  expect((await ask(`${epoch}.${head}.${chain}`)).status).toBe(202);
+  await system.agentTaskWhen(id, 'in its next attempt', (task) => task.attempt === 2);
+});
+
+/** A proxy before the agent that keeps reclaims until it is told to let them go. */
+async function holdReclaims(port: number) {
+  const go = Promise.withResolvers<void>();
+  let held = 0;
+  const pass = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const { method, url: path, headers } = incoming;
+    const onward = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(outgoing);
+    });
+    // The agent goes away meanwhile, and with it its stream.
+    onward.on('error', () => outgoing.destroy());
+    outgoing.on('close', () => onward.destroy());
+    incoming.pipe(onward);
+  };
+  const server = createServer((incoming, outgoing) => {
+    if (!incoming.url!.endsWith('/reclaim')) return pass(incoming, outgoing);
+    held += 1;
+    void go.promise.then(() => pass(incoming, outgoing));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    held: () => held,
+    letGo: () => go.resolve(),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+// Fails without: the cursor that a reclaim carries from where its tasks were read (known-journal.ts).
+test.each(['new', 'restored'])(
+  'P4: reclaims that reach the agent when its journal is a %s one give up no attempt there, though it has the same number',
+  async (kind) => {
+    await using system = await startSystem({ web: 'remote' });
+    await using proxy = await holdReclaims(system.agent.port);
+    await system.follow(proxy.url);
+    const journal = join(system.home, 'agent.db');
+    const copy = join(system.home, 'copy.db');
+    await system.call('agent', 'POST', '/pool/pause');
+    const [one, other] = [uuidv7(), uuidv7()];
+    const body = (id: string) => ({ id, sessionId: 'fence', spec: { shell: 'exec sleep 600' } });
+    for (const id of [one, other]) await system.call('agent', 'POST', '/tasks', body(id));
+    await system.agent.end('SIGTERM');
+    copyFileSync(journal, copy);
+    await system.agent.start();
+    await system.call('agent', 'POST', '/pool/resume');
+    for (const id of [one, other])
+      await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
+    const asked = bulk(system, { action: 'reclaim', ids: [one] });
+    const alone = reclaim(system, other, 1);
+    await until('both to be on their way', () => proxy.held() === 2);
+    await system.agent.end('SIGKILL');
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${journal}${suffix}`, { force: true });
+    if (kind === 'restored') copyFileSync(copy, journal);
+    await system.agent.start();
+    for (const id of [one, other]) await system.call('agent', 'POST', '/tasks', body(id));
+    await system.call('agent', 'POST', '/pool/resume');
+    for (const id of [one, other])
+      await system.agentTaskWhen(id, 'running', (task) => task.status === 'running');
+    proxy.letGo();
+    expect((await asked).items).toMatchObject([{ id: one, result: 'refused', code: 'attempt_changed' }]);
+    await alone;
+    for (const id of [one, other]) {
+      const { refused } = await system.webTaskWhen(id, 'refused', (task) => task.refused !== undefined);
+      // By the agent itself: web did not know of the other journal when it asked.
+      expect(refused).toMatchObject({
+        action: 'reclaim',
+        message: expect.stringMatching(/^This agent's journal/),
+      });
+      expect(await system.agentTask(id)).toMatchObject({ status: 'running', attempt: 1 });
+      expect((await system.agentEvents(id)).map(({ kind: event }) => event)).not.toContain('stopRequested');
+    }
+  },
+);
 
 test('P11: what each agent finds stale is reclaimed through web with its evidence, and an agent that cannot be asked is named', async () => {
   await using system = await startSystem();

@@ -2,6 +2,7 @@ import { ProblemError } from '@holdfast/shared';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { type BulkOptions, runBulk } from './bulk.ts';
+import { FakeJournal } from './fake-journal.ts';
 import { openSqliteSessionStore } from './sqlite-session-store.ts';
 import { newTaskId, NOON, silentLogger, submitOf, taskOf, viewOf } from './test-kit.ts';
 
@@ -73,5 +74,37 @@ test('what a filter finds is counted once, however many pages it has', async () 
     reason: '',
   });
   expect([new Set(items.map(({ id }) => id)).size, matched, counted]).toEqual([1100, 1100, 1]);
+  await store.close();
+});
+
+// Fails without: `readKnown` in bulk.ts.
+test('P4: a bulk reclaim names the journal in which the tasks were chosen, whatever web has heard since; a refusal is its row’s', async () => {
+  const { store, options } = await setUp(0);
+  const journal = new FakeJournal('a1');
+  const ids = [newTaskId(), newTaskId()];
+  for (const id of ids) journal.run(id);
+  await store.rememberAgent({ id: 'a1', name: 'one', url: 'http://a1' }, NOON);
+  await store.takeSnapshot(journal.snapshot());
+  const other = new FakeJournal('a1', '00000000000000ee');
+  for (const id of ids) other.run(id);
+  const asked: object[] = [];
+  options.intents = {
+    ...options.intents,
+    async reclaim(id, reclaim) {
+      asked.push(reclaim);
+      if (id === ids[1]) throw new ProblemError('attempt_changed', 'its journal is another one');
+      // Meanwhile the agent comes back with another journal, and the same numbers.
+      await store.takeSnapshot(other.snapshot('epoch'));
+      return (await store.task(id))!;
+    },
+  };
+  const which = { filter: { agentId: 'a1' } };
+  options.agents = { viewOf: () => viewOf() };
+  const { items } = await runBulk(options, { action: 'reclaim', which, isDryRun: false, reason: 'r' });
+  expect(asked).toEqual(ids.map(() => ({ attempt: 1, reason: 'r', cursor: journal.cursor })));
+  expect(items.toSorted((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id))).toMatchObject([
+    { id: ids[0], result: 'done' },
+    { id: ids[1], result: 'refused', code: 'attempt_changed', message: 'its journal is another one' },
+  ]);
   await store.close();
 });

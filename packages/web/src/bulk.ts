@@ -7,7 +7,7 @@
  * - Agents are served side by side, and all of it waits for answers no longer than 10 s: what is not answered by
  *   then is promised (P11).
  * - Repeating it is harmless. A second cancel asks for nothing more; a reclaim is bound to the attempt that web knew
- *   when the tasks were chosen; the new id of a retry is made from the old task's, so that each task is retried in
+ *   when the tasks were chosen, and to the journal in which it has this number; the new id of a retry is made from the old task's, so that each task is retried in
  *   bulk at most once and a repeat answers with the task that the first one made.
  */
 import { createHash } from 'node:crypto';
@@ -17,6 +17,7 @@ import type { Agents } from './agents.ts';
 import { isAway } from './delivery-lane.ts';
 import type { Intents } from './intents.ts';
 import { type Action, notUnknown, refusalOf } from './judge.ts';
+import { readKnown } from './known-journal.ts';
 import type { SessionStore, TaskFilter, TaskRow, TaskRows } from './session-store.ts';
 import { type StartTimer, startTimer } from './timers.ts';
 
@@ -40,7 +41,7 @@ interface BulkItem {
 }
 
 export interface BulkOptions {
-  store: Pick<SessionStore, 'task' | 'tasks' | 'moreTasks' | 'resolveLost'>;
+  store: Pick<SessionStore, 'agents' | 'task' | 'tasks' | 'moreTasks' | 'resolveLost'>;
   agents: Pick<Agents, 'viewOf'>;
   intents: Pick<Intents, 'cancel' | 'retry' | 'reclaim'>;
   logger: Logger;
@@ -65,12 +66,19 @@ interface Chosen {
   id: string;
   agentId: string | undefined;
   attempt: number;
+  /** Of the journal in which the attempt has this number. */
+  cursor?: string;
   /** In a dry run. */
   forecast: BulkItem | undefined;
 }
 
 export async function runBulk(options: BulkOptions, request: BulkRequest): Promise<BulkResult> {
-  const { chosen, matched } = await choose(options, request);
+  const { value, cursorOf } = await readKnown(options.store, () => choose(options, request));
+  const { matched } = value;
+  const chosen = value.chosen.map((one) => {
+    const cursor = cursorOf(one.agentId);
+    return cursor === undefined ? one : { ...one, cursor };
+  });
   if (request.isDryRun) return { items: chosen.map(({ forecast }) => forecast!), matched };
   const later = options.startTimer ?? startTimer;
   const patience = Promise.withResolvers<undefined>();
@@ -209,7 +217,7 @@ async function actOnAll(
 async function act(
   options: BulkOptions,
   { action, reason }: BulkRequest,
-  { id, attempt }: Chosen,
+  { id, attempt, cursor }: Chosen,
   patience: Promise<unknown>,
 ): Promise<BulkItem> {
   const { store, agents, intents, now } = options;
@@ -217,8 +225,10 @@ async function act(
   switch (action) {
     case 'cancel':
       return answered(id, action, await intents.cancel(id, patience));
-    case 'reclaim':
-      return answered(id, action, await intents.reclaim(id, { attempt, reason }, patience));
+    case 'reclaim': {
+      const reclaim = { attempt, reason, ...(cursor === undefined ? {} : { cursor }) };
+      return answered(id, action, await intents.reclaim(id, reclaim, patience));
+    }
     case 'resolve':
       if (!(await store.resolveLost(id, undefined, now()))) throw notUnknown();
       return { id, result: 'done' };

@@ -1,6 +1,6 @@
 /**
  * Web's link to one agent, as a pure machine: events with the time come in, the next link and effects come out.
- * `table` is the specification: state × event, and the compiler refuses a missing cell.
+ * `table` is the specification: state × event, and the compiler refuses a missing cell. Its rows are of three kinds.
  *
  *                     hello                 vouched
  *   connecting ────────────────▶ resyncing ─────────▶ live ──── no proof for 1.5 heartbeats, or degraded ───▶ late
@@ -174,99 +174,26 @@ export function nextTickAt(link: Link): number {
   return Math.min(...times);
 }
 
+/** What the state has no say in. */
+const always = { dialled: dial, hello: greet, dropped: drop, refused: refuse, bye: stop, slept: wake, tick };
+
+/** No connection that said hello: a frame is of one that is gone. */
+const closed: Row = { ...always, heartbeat: stay, heard: stay, vouched: stay, retry: hurry };
+
+/** It says what it can: trying again would bring nothing more. */
+const open: Row = { ...always, heartbeat: beat, heard: hear, vouched: prove, retry: stay };
+
+/** The connection may be open still: an agent that cannot vouch is lost to us with a heartbeat as well. */
+const doubted: Row = { ...open, retry: redial };
+
 const table: { readonly [S in AgentState]: Row } = {
-  connecting: {
-    dialled: dial,
-    hello: greet,
-    heartbeat: stay,
-    heard: stay,
-    vouched: stay,
-    dropped: drop,
-    refused: refuse,
-    bye: stop,
-    slept: wake,
-    retry: hurry,
-    tick,
-  },
-  resyncing: {
-    dialled: dial,
-    hello: greet,
-    heartbeat: beat,
-    heard: hear,
-    vouched: prove,
-    dropped: drop,
-    refused: refuse,
-    bye: stop,
-    slept: wake,
-    retry: stay,
-    tick,
-  },
-  live: {
-    dialled: dial,
-    hello: greet,
-    heartbeat: beat,
-    heard: hear,
-    vouched: prove,
-    dropped: drop,
-    refused: refuse,
-    bye: stop,
-    slept: wake,
-    retry: stay,
-    tick,
-  },
-  late: {
-    dialled: dial,
-    hello: greet,
-    heartbeat: beat,
-    heard: hear,
-    vouched: prove,
-    dropped: drop,
-    refused: refuse,
-    bye: stop,
-    slept: wake,
-    retry: redial,
-    tick,
-  },
-  // The connection may be open still: an agent that cannot vouch is lost to us with a heartbeat as well.
-  lost: {
-    dialled: dial,
-    hello: greet,
-    heartbeat: beat,
-    heard: hear,
-    vouched: prove,
-    dropped: drop,
-    refused: refuse,
-    bye: stop,
-    slept: wake,
-    retry: redial,
-    tick,
-  },
-  stopped: {
-    dialled: dial,
-    hello: greet,
-    heartbeat: stay,
-    heard: stay,
-    vouched: stay,
-    dropped: drop,
-    refused: refuse,
-    bye: stop,
-    slept: wake,
-    retry: hurry,
-    tick,
-  },
-  refused: {
-    dialled: dial,
-    hello: greet,
-    heartbeat: stay,
-    heard: stay,
-    vouched: stay,
-    dropped: drop,
-    refused: refuse,
-    bye: stop,
-    slept: wake,
-    retry: hurry,
-    tick,
-  },
+  connecting: closed,
+  resyncing: open,
+  live: open,
+  late: doubted,
+  lost: doubted,
+  stopped: closed,
+  refused: closed,
 };
 
 function stay(link: Link): Step {

@@ -20,7 +20,13 @@ interface Setup {
 }
 
 function setUp(
-  options: { keptBytes?: number; heartbeatMs?: number; onlyVersion?: number; clock?: HeldClock } = {},
+  options: {
+    keptBytes?: number;
+    heartbeatMs?: number;
+    onlyVersion?: number;
+    clock?: HeldClock;
+    failingChannels?: () => string[];
+  } = {},
 ): Setup {
   const store = openSqliteSessionStore({ path: ':memory:', now: () => NOON });
   cleanups.push(() => store.close());
@@ -45,6 +51,7 @@ function setUp(
     logger: silentLogger,
     now: () => NOON,
     ...(options.keptBytes === undefined ? {} : { keptBytes: options.keptBytes }),
+    ...(options.failingChannels === undefined ? {} : { failingChannels: options.failingChannels }),
     ...(options.clock === undefined
       ? {}
       : { monotonic: options.clock.now, startTimer: options.clock.startTimer }),
@@ -132,7 +139,10 @@ test('a reader without a cursor is told to read the state, and then gets what ch
   const reader = new Reader(feed, undefined);
   await until(() => reader.frames.length === 2);
   expect(reader.frames).toMatchObject([
-    { event: 'hello', data: { protocol: 1, epoch: store.epoch, at: NOON, heartbeatMs: 60_000 } },
+    {
+      event: 'hello',
+      data: { protocol: 1, epoch: store.epoch, at: NOON, heartbeatMs: 60_000, head: store.version() },
+    },
     { event: 'reset', data: { reason: 'no_cursor' } },
   ]);
   const id = await submit(store);
@@ -258,15 +268,24 @@ test('a change of an agent’s link sends the agent’s row, and no task', async
   expect(reader.changes[0]).not.toHaveProperty('tasks');
 });
 
-test('heartbeats name the version and each link’s state and proof', async () => {
-  const { store, feed } = setUp({ heartbeatMs: 5 });
+test('heartbeats name the version, each link’s state and proof, and the channels that fail as of then', async () => {
+  let failing: string[] = [];
+  const { store, feed } = setUp({ heartbeatMs: 5, failingChannels: () => failing });
   const reader = new Reader(feed, cursorOf(store));
   await until(() => reader.frames.some((frame) => frame.event === 'heartbeat'));
   expect(reader.frames.find((frame) => frame.event === 'heartbeat')).toEqual({
     event: 'heartbeat',
     id: '',
-    data: { at: NOON, version: store.version(), agents: [{ id: 'a1', state: 'live', asOf: NOON }] },
+    data: {
+      at: NOON,
+      version: store.version(),
+      agents: [{ id: 'a1', state: 'live', asOf: NOON }],
+      failingChannels: [],
+    },
   });
+  failing = ['ops'];
+  const beats = () => reader.frames.filter((frame) => frame.event === 'heartbeat');
+  await until(() => JSON.stringify(beats().at(-1)?.data).includes('"failingChannels":["ops"]'));
 });
 
 test('readers that join while commits pour in end with every row, whatever cursor they began from', async () => {

@@ -35,6 +35,8 @@ import { type StartTimer, startTimer } from './timers.ts';
 export interface FeedOptions {
   store: Pick<SessionStore, 'epoch' | 'counts' | 'version' | 'oldestVersion' | 'changesAfter' | 'onChange'>;
   agents: Pick<Agents, 'views' | 'viewOf'>;
+  /** Names of the notification channels whose newest message was not delivered; default none. */
+  failingChannels?: () => string[];
   heartbeatMs: number;
   logger: Logger;
   now?: () => number;
@@ -61,7 +63,7 @@ const BYE_RETRY_MS = 1000;
 const PAGE_EVERY_MS = 8;
 
 export function startFeed(options: FeedOptions): Feed {
-  const { store, agents, heartbeatMs, logger, keptBytes = KEPT_BYTES } = options;
+  const { store, agents, heartbeatMs, logger, keptBytes = KEPT_BYTES, failingChannels = () => [] } = options;
   const { now = Date.now, monotonic = () => performance.now(), startTimer: later = startTimer } = options;
   /** Pages by the version they start from, oldest first. */
   const pages = new Map<number, Page>();
@@ -134,6 +136,7 @@ export function startFeed(options: FeedOptions): Feed {
       at: now(),
       version: store.version(),
       agents: agents.views().map(({ id, state, asOf }) => ({ id, state, asOf })),
+      failingChannels: failingChannels(),
     };
     return encodeFrame('heartbeat', beat);
   }
@@ -189,6 +192,7 @@ export function startFeed(options: FeedOptions): Feed {
       epoch: store.epoch,
       at: now(),
       heartbeatMs,
+      head: store.version(),
     };
     yield encodeFrame('hello', hello);
     const reason = resetReason(cursor);

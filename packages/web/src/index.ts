@@ -96,13 +96,6 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     await startIntents({ store, agents, retentionMs: config.retentionMs, logger, now }),
     (open) => open.stop(),
   );
-  const feed = startFeed({ store, agents, heartbeatMs: config.heartbeatMs, logger, now });
-  const outputs = startOutputs({ client: (id) => agents.client(id) });
-  const endStreams = () => {
-    feed.stop();
-    outputs.stop();
-  };
-  begun.defer(endStreams);
   const notifications = begun.adopt(
     await startNotifications({
       store,
@@ -114,6 +107,20 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     }),
     (open) => open.stop(),
   );
+  const feed = startFeed({
+    store,
+    agents,
+    failingChannels: () => notifications.failing(),
+    heartbeatMs: config.heartbeatMs,
+    logger,
+    now,
+  });
+  const outputs = startOutputs({ client: (id) => agents.client(id) });
+  const endStreams = () => {
+    feed.stop();
+    outputs.stop();
+  };
+  begun.defer(endStreams);
   const app = createWebApp({
     store,
     agents,

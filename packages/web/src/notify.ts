@@ -1,9 +1,9 @@
 /**
  * Notifications: people hear of what happened without looking.
  *
- * The way of the data: news (what of a row is news) → rules (who is told when) → wording → presets → send, with the
- * AlertStore under all of it. This file looks when something changed, makes messages when they are due, and has one
- * courier a channel.
+ * The way of the data: look (news: what of a row is news) → note (rules: who is told when) → compose (wording) → courier
+ * (presets, send), with the AlertStore under all of it. This file looks when something changed, makes messages when
+ * they are due, and has one courier a channel.
  *
  * Guarantees: what is new is told once to each channel that wants it, over any restart; what was there before the first
  * start, or what a snapshot brings along, is not told. An alert about a doubt is followed by one that says how it was

@@ -23,10 +23,11 @@ export interface Reads {
   show(row: TaskRow): ShownTask;
   /** Throws `ProblemError` `no_such_task`. */
   row(taskId: string): Promise<TaskRow>;
+  /** `total`: how many the filter finds in all; on the first page only, for it may take longer than the page. */
   tasks(
     filter: TaskFilter,
     page: PageRequest,
-  ): Promise<{ items: ShownTask[]; next?: string; total: number; cursor: string }>;
+  ): Promise<{ items: ShownTask[]; next?: string; total?: number; cursor: string }>;
 }
 
 export function createReads(options: {
@@ -57,9 +58,16 @@ export function createReads(options: {
       return row;
     },
     async tasks(filter, page) {
-      const { items, ...rest } = await pageOf(store.tasks(filter, page));
+      const { items, ...rest } = await pageOf(
+        page.after === undefined ? store.tasks(filter, page) : more(filter, page),
+      );
       return { ...rest, items: items.map((row) => reads.show(row)) };
     },
+  };
+  /** The cursor is that of before the read: what the feed tells from there on may repeat, and lacks nothing. */
+  const more = async (filter: TaskFilter, page: PageRequest) => {
+    const cursor = reads.cursor();
+    return { ...(await store.moreTasks(filter, page)), cursor };
   };
   return reads;
 }

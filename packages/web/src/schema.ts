@@ -70,8 +70,13 @@ export const tasks = sqliteTable(
     status: text('status').notNull(),
     createdAt: integer('created_at').notNull(),
     queue: text('queue').notNull(),
+    /** The task that a person retried by it. */
+    retryOf: text('retry_of'),
     version: integer('version').notNull(),
     updatedAt: integer('updated_at').notNull(),
+    /** Keys of the lists by the last change of the status, and by length: `changedAt` and `lengthRank` of shared. */
+    changedAt: integer('changed_at').notNull().default(0),
+    lengthRank: integer('length_rank').notNull().default(0),
     /** Where in which log the agent stated `task`; generation and seq 0 while its stream never named the task. */
     generation: integer('generation').notNull().default(0),
     seq: integer('seq').notNull().default(0),
@@ -111,6 +116,9 @@ export const tasks = sqliteTable(
     uniqueIndex('tasks_version').on(table.version),
     index('tasks_created').on(table.createdAt, table.id, table.queue),
     index('tasks_status').on(table.status, table.createdAt, table.id),
+    // With all that most filters ask for, so that what they pass over is not read.
+    index('tasks_changed').on(table.status, table.changedAt, table.id, table.sessionId, table.agentId),
+    index('tasks_length').on(table.status, table.lengthRank, table.id, table.sessionId, table.agentId),
     index('tasks_session').on(table.sessionId, table.status, table.createdAt, table.id),
     index('tasks_agent').on(table.agentId, table.status, table.createdAt, table.id),
     index('tasks_live')
@@ -119,6 +127,9 @@ export const tasks = sqliteTable(
     index('tasks_pending')
       .on(table.createdAt, table.id)
       .where(sql`pending > 0`),
+    index('tasks_retries')
+      .on(table.retryOf)
+      .where(sql`retry_of is not null`),
     index('tasks_refused')
       .on(table.createdAt, table.id)
       .where(sql`refused_at is not null`),
@@ -288,7 +299,7 @@ export const alertMessages = sqliteTable(
     lane: text('lane').notNull(),
     body: text('body').notNull(),
     createdAt: integer('created_at').notNull(),
-    /** `waiting`, `delivered` or `dropped`. */
+    /** `gathering` (its alerts are still being gathered: nobody sees it) → `waiting` → `delivered` or `dropped`. */
     state: text('state').notNull(),
     tries: integer('tries').notNull().default(0),
     triedAt: integer('tried_at'),

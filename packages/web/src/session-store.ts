@@ -155,7 +155,8 @@ export type IntentBody =
   | { action: 'cancel' }
   /** The intent's task is the new one; `of` is the ended task that it repeats. */
   | { action: 'retry'; of: string }
-  | { action: 'reclaim'; attempt: number; reason: string };
+  /** `cursor`: of the journal in which the attempt has this number (known-journal.ts). */
+  | { action: 'reclaim'; attempt: number; reason: string; cursor?: string };
 
 export interface NewIntent {
   id: string;
@@ -163,6 +164,8 @@ export interface NewIntent {
   agentId?: string;
   body: IntentBody;
   at: number;
+  /** The send begins with the record, as by `markSent`; only with an agent. */
+  sentAt?: number;
 }
 
 export type RecordedIntent =
@@ -196,6 +199,8 @@ export interface TaskFilter {
   sessionId?: string;
   agentId?: string;
   queue?: string;
+  /** Tasks that retried the one with this id. */
+  retryOf?: string;
   /** `key` or `key=value`, all of them. */
   labels?: string[];
   /** Case-insensitive, anywhere in title, command, id or session. */
@@ -207,14 +212,36 @@ export interface TaskFilter {
   attempt?: NumberTest;
   /** Of the outcome. */
   exitCode?: NumberTest;
+  /** None of these may hold. What is not known of a task does not hold: one without an agent is on no agent. */
+  not?: TaskExclusions;
 }
+
+export interface TaskExclusions {
+  sessionIds?: string[];
+  agentIds?: string[];
+  queues?: string[];
+  /** `key` or `key=value`. */
+  labels?: string[];
+  marks?: { is: TaskMark[]; at: number };
+  since?: number;
+  attempts?: NumberTest[];
+  exitCodes?: NumberTest[];
+}
+
+/**
+ * - `newest`, `oldest`: by creation;
+ * - `changed`: what came to its status last comes first (`changedAt` of shared);
+ * - `longest`: what is in hand for longest, then what waits for longest, then what took longest (`lengthRank`).
+ */
+export const taskOrders = ['newest', 'oldest', 'changed', 'longest'] as const;
+export type TaskOrder = (typeof taskOrders)[number];
 
 export interface PageRequest {
   limit: number;
   /** `next` of the page before, of a list in the same order. */
   after?: string;
-  /** By creation; default `newest` first. */
-  order?: 'newest' | 'oldest';
+  /** Default `newest`. */
+  order?: TaskOrder;
 }
 
 export interface TaskRows {

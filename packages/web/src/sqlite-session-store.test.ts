@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openDatabase } from '@holdfast/shared';
+import { changedAt, lengthRank, openDatabase, type TaskTimes } from '@holdfast/shared';
 import { expect, test } from 'vitest';
 import type { TaskFilter, TaskMark } from './session-store.ts';
 import { describeSessionStore, type StoreUnderTest } from './session-store.contract.ts';
@@ -63,7 +63,7 @@ test('a listener that throws keeps nobody from being answered', async () => {
   expect(await under.store.agents()).toHaveLength(1);
 });
 
-test('what is pending, was refused or needs a person is found without a look at the tasks that ended', async () => {
+test('what is pending, was refused or needs a person is found without a look at the tasks that ended, and no order sorts', async () => {
   await using under = openInFolder();
   await under.store.close();
   const migrations = fileURLToPath(new URL('../drizzle', import.meta.url));
@@ -88,6 +88,20 @@ test('what is pending, was refused or needs a person is found without a look at 
         .filter((detail) => /\btasks\b|ORDER BY/.test(detail)),
     );
   };
+  for (const order of ['changed', 'longest'] as const) {
+    asked.length = 0;
+    list.rows({ agentId: 'a', not: { sessionIds: ['s'] } }, { limit: 9, order });
+    const index = order === 'changed' ? 'tasks_changed' : 'tasks_length';
+    const plans = asked.flatMap((sql) =>
+      database
+        .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...Array.from(sql.matchAll(/\?/g), () => 1)),
+    );
+    // Every condition is answered by the index, and nothing is sorted.
+    expect(plans.map(({ detail }) => detail)).toEqual([
+      `SEARCH tasks USING COVERING INDEX ${index} (status=?)`,
+    ]);
+  }
   const scan = (index: string) => [expect.stringContaining(`SCAN tasks USING INDEX ${index}`)];
   expect(plansOf('pending')).toEqual([scan('tasks_pending'), scan('tasks_pending')]);
   expect(plansOf('pending', { sessionId: 's', status: ['running'] })).toEqual([
@@ -103,6 +117,57 @@ test('what is pending, was refused or needs a person is found without a look at 
     needy.filter((plan) => plan[0]!.includes('SEARCH tasks USING INDEX tasks_status (status=?')),
   ).toHaveLength(2);
   database.close();
+});
+
+test('a store of before there were orders is put in order when it is opened', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-store-'));
+  try {
+    const path = join(folder, 'web.db');
+    const all = fileURLToPath(new URL('../drizzle', import.meta.url));
+    const before = join(folder, 'drizzle');
+    cpSync(all, before, { recursive: true });
+    const journal: { entries: { tag: string }[] } = JSON.parse(
+      readFileSync(join(before, 'meta', '_journal.json'), 'utf8'),
+    );
+    journal.entries = journal.entries.slice(
+      0,
+      journal.entries.findIndex(({ tag }) => tag === '0006_list_orders'),
+    );
+    writeFileSync(join(before, 'meta', '_journal.json'), JSON.stringify(journal));
+    const database = openDatabase({ path, migrations: before });
+    const insert = database.prepare(
+      `INSERT INTO tasks (id, session_id, status, created_at, queue, version, updated_at, stated_status,
+         unknown_since, verdict_at, task, answer)
+       VALUES (?, 's', ?, 5, 'q', ?, 0, 'queued', ?, ?, ?, ?)`,
+    );
+    const ran = { createdAt: 5, startedAt: 7, endedAt: 20 };
+    const rows: TaskTimes[] = [
+      { status: 'queued', createdAt: 5 },
+      { status: 'submitted', createdAt: 5 },
+      { status: 'running', createdAt: 5, startedAt: 7 },
+      { ...ran, status: 'completed' },
+      { status: 'cancelled', createdAt: 5, endedAt: 20 },
+      { ...ran, status: 'unknown', unknownSince: 30 },
+      { ...ran, status: 'lost', unknownSince: 30, verdictAt: 40 },
+    ];
+    for (const [at, { status, unknownSince = null, verdictAt = null, ...times }] of rows.entries()) {
+      const text = JSON.stringify(times);
+      // Where an agent's answer is ahead of its log, it is the answer that is shown.
+      const [task, answer] = at % 2 === 0 ? [text, null] : ['{"createdAt":5}', text];
+      insert.run(String(at), status, at + 1, unknownSince, verdictAt, task, answer);
+    }
+    database.close();
+    const opened = openDatabase({ path, migrations: all });
+    const keys = opened
+      .prepare<unknown[], { changed: number; rank: number }>(
+        'SELECT changed_at AS changed, length_rank AS rank FROM tasks ORDER BY row',
+      )
+      .all();
+    opened.close();
+    expect(keys).toEqual(rows.map((row) => ({ changed: changedAt(row), rank: lengthRank(row) })));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 function readAll(folder: string): string {

@@ -1,16 +1,16 @@
 /**
- * One supervisor per agent: it keeps a connection to `/events`, feeds what comes to the ingest, and says how far the
- * agent's word can be trusted.
+ * One supervisor per agent: it drives the link to it, and says how far the agent's word can be trusted.
  *
- * - A new stream (agent-stream.ts) for each connection. On any error it is closed, and the link
- *   (connection-state.ts) says when to try again.
- * - The cursor is the *durable* position, read from the store when everything that came before is settled.
+ *   connection (agent-connection.ts) ──what comes──▶ link (connection-state.ts) ──effects──▶ connection,
+ *                                                      └──▶ view, on demand                  standing (agent-standing.ts)
+ *
+ * - One connection at a time. On any error it is closed, logged and counted, and the link says when to try again. The
+ *   next one begins when what came before is settled.
  * - A proof (P2) is: everything up to a heartbeat's head is applied, the digests do not contradict it, and in that
  *   heartbeat the agent said that its journal can be written and its sweep is on time.
- * - Whatever throws while a frame is read closes the connection, is logged and counted.
+ * - A resync that did not help is not repeated at once.
  */
 import {
-  formatCursor,
   messageOf,
   PROTOCOL_VERSION,
   type Bye,
@@ -20,18 +20,12 @@ import {
   type Logger,
   type ShownAgent,
 } from '@holdfast/shared';
-import {
-  degradedBy,
-  nextTickAt,
-  startLink,
-  stateAt,
-  stepLink,
-  type Link,
-  type LinkEffect,
-  type LinkEvent,
-} from './connection-state.ts';
-import { openAgentStream, type AgentStream, type StreamEnd } from './agent-stream.ts';
-import { Ingest, type IngestError, type IngestListener, type ReceiveTime } from './ingest.ts';
+import { AgentConnection, type ConnectionListener, type Distrust } from './agent-connection.ts';
+import { AgentStanding } from './agent-standing.ts';
+import type { StreamEnd } from './agent-stream.ts';
+import { degradedBy, type LinkEffect } from './connection-state.ts';
+import type { IngestError, ReceiveTime } from './ingest.ts';
+import { RunningLink } from './running-link.ts';
 import type { SessionStore, StoredAgent } from './session-store.ts';
 import { startTimer as startRealTimer, type StartTimer, type Timer } from './timers.ts';
 import { ViewTeller } from './view-teller.ts';
@@ -87,15 +81,7 @@ export function startSubscription(options: SubscriptionOptions): Subscription {
   return new Supervisor(options);
 }
 
-interface Connection {
-  ingest: Ingest;
-  stream: AgentStream;
-}
-
 const MIN_HEARTBEAT_MS = 50;
-const MIN_PERIOD_MS = 250;
-const MAX_PERIOD_MS = 2500;
-const PRUNE_PAGE = 200;
 const FIRST_RESYNC_PAUSE_MS = 1000;
 const LAST_RESYNC_PAUSE_MS = 60_000;
 
@@ -115,26 +101,19 @@ class Supervisor implements Subscription {
     foreignEvents: 0,
     faults: 0,
   };
+  readonly #link: RunningLink;
+  readonly #standing: AgentStanding;
   readonly #teller: ViewTeller;
-  #link: Link;
-  #connection: Connection | undefined;
+  #connection: AgentConnection | undefined;
   /** Writes of connections that are closed: the next one starts from what they leave. */
   #settling: Promise<unknown> = Promise.resolve();
   #writing = new Set<Promise<unknown>>();
   #dialTimer: Timer | undefined;
-  #tickTimer: Timer | undefined;
-  /** When the tick is due, on both clocks. */
-  #due = { at: 0, monotonicMs: 0 };
   #dials = 0;
   #isStopped = false;
   /** Why the next connection sends no cursor. */
-  #distrust: 'nothing' | 'diverged' | undefined;
+  #distrust: Distrust | undefined;
   #mismatches = 0;
-  /** Set while rows may be `unknown` that the agent vouches for: a vouch that failed is tried at the next proof. */
-  #owesVouch = false;
-  #prunedTo = 0;
-  #isPruning = false;
-  #asOf = 0;
   #hello: Hello | undefined;
   #heartbeat: Heartbeat | undefined;
   #digestOk: boolean | undefined;
@@ -145,46 +124,56 @@ class Supervisor implements Subscription {
     this.#monotonic = options.monotonic ?? (() => performance.now());
     this.#startTimer = options.startTimer ?? startRealTimer;
     this.#random = options.random ?? Math.random;
-    const { link, effects } = startLink(
-      { lostAfterMs: options.config.lostAfterMs },
-      this.#monotonic(),
-      options.heartbeatMs,
-    );
-    this.#link = link;
+    this.#standing = new AgentStanding({
+      agentId: options.agent.id,
+      store: options.store,
+      now: this.#now,
+      write: (write, complaint) => this.#write(write, complaint),
+    });
+    this.#link = new RunningLink({
+      settings: { lostAfterMs: options.config.lostAfterMs },
+      heartbeatMs: options.heartbeatMs,
+      now: this.#now,
+      monotonic: this.#monotonic,
+      startTimer: this.#startTimer,
+      carryOut: (effect) => this.#carryOut(effect),
+      onState: (from, { state, detail }) =>
+        options.logger.info({ agent: options.agent.id, from, to: state, why: detail }, 'link of an agent'),
+      onStepped: () => this.#teller.tell(),
+    });
     this.#teller = new ViewTeller({
       view: () => this.view(),
       monotonic: this.#monotonic,
       startTimer: this.#startTimer,
     });
-    this.#run(effects);
-    this.#schedule();
   }
 
   view(): ShownAgent {
     const { agent } = this.#options;
-    const link = this.#link;
-    const state = stateAt(link, this.#monotonic());
+    const { current: link, state } = this.#link;
     const reason: DoubtReason | undefined =
       state === 'live'
         ? undefined
         : (link.reason ?? (state === link.state ? undefined : 'agent_unreachable'));
-    const ingest = this.#connection?.ingest;
+    const connection = this.#connection;
     const lag =
-      this.#heartbeat === undefined || ingest === undefined ? 0 : this.#heartbeat.head - ingest.appliedSeq;
+      this.#heartbeat === undefined || connection === undefined
+        ? 0
+        : this.#heartbeat.head - connection.appliedSeq;
     return {
       id: agent.id,
       name: agent.name,
       url: agent.url,
       ...(this.#hello === undefined ? {} : { version: this.#hello.version, heartbeatMs: link.heartbeatMs }),
       state,
-      asOf: this.#asOf,
+      asOf: this.#standing.asOf,
       ...(reason === undefined ? {} : { reason }),
       ...(link.detail === undefined || state === 'live' ? {} : { detail: link.detail }),
       ...(this.#heartbeat === undefined ? {} : { pool: this.#heartbeat.pool }),
       lag: Math.max(0, lag),
       ...(this.#digestOk === undefined ? {} : { digestOk: this.#digestOk }),
       reconnects: this.#counters.reconnects,
-      ...(state === 'resyncing' && ingest !== undefined ? { progress: ingest.progress } : {}),
+      ...(state === 'resyncing' && connection !== undefined ? { progress: connection.progress } : {}),
     };
   }
 
@@ -197,14 +186,15 @@ class Supervisor implements Subscription {
   }
 
   retryNow(): void {
-    this.#feed({ kind: 'retry' });
+    this.#link.feed({ kind: 'retry' });
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#dialTimer?.cancel();
-    this.#tickTimer?.cancel();
+    this.#link.stop();
     this.#teller.stop();
+    this.#standing.stop();
     this.#disconnect();
     await this.#settling;
     await Promise.all(this.#writing);
@@ -214,73 +204,27 @@ class Supervisor implements Subscription {
     return this.stop();
   }
 
-  // ── The machine ──
-
-  #feed(event: LinkEvent): void {
-    if (this.#isStopped) return;
-    if (this.#hasSlept()) this.#step({ kind: 'slept' });
-    this.#step(event);
-    this.#schedule();
-    this.#teller.tell();
-  }
-
-  #step(event: LinkEvent): void {
-    const before = this.#link.state;
-    const { link, effects } = stepLink(this.#link, event, this.#monotonic());
-    this.#link = link;
-    if (link.state !== before) {
-      const { agent, logger } = this.#options;
-      logger.info({ agent: agent.id, from: before, to: link.state, why: link.detail }, 'link of an agent');
+  #carryOut(effect: LinkEffect): void {
+    switch (effect.do) {
+      case 'close':
+        this.#disconnect();
+        break;
+      case 'connect':
+        this.#dialTimer?.cancel();
+        this.#dialTimer = this.#startTimer(
+          () => this.#write(this.#tryDial(), 'the connection was not opened'),
+          effect.floorMs + this.#random() * effect.spreadMs,
+        );
+        break;
+      case 'markUnknown':
+        this.#standing.doubt(effect.reason);
+        break;
+      case 'vouch':
+        this.#standing.oweVouch();
+        break;
+      default:
+        effect satisfies never;
     }
-    this.#run(effects);
-  }
-
-  #run(effects: readonly LinkEffect[]): void {
-    const { agent, store } = this.#options;
-    for (const effect of effects) {
-      switch (effect.do) {
-        case 'close':
-          this.#disconnect();
-          break;
-        case 'connect':
-          this.#dialTimer?.cancel();
-          this.#dialTimer = this.#startTimer(
-            () => this.#write(this.#tryDial(), 'the connection was not opened'),
-            effect.floorMs + this.#random() * effect.spreadMs,
-          );
-          break;
-        case 'markUnknown':
-          this.#owesVouch = true;
-          this.#write(
-            store.markUnknown(agent.id, effect.reason, this.#asOf, this.#now()),
-            'its tasks were not marked unknown',
-          );
-          break;
-        case 'vouch':
-          this.#owesVouch = true;
-          break;
-        default:
-          effect satisfies never;
-      }
-    }
-  }
-
-  /** Whether web did not run for more than two periods: then silence proves nothing. */
-  #hasSlept(): boolean {
-    const lateMs = Math.max(this.#now() - this.#due.at, this.#monotonic() - this.#due.monotonicMs);
-    return lateMs > 2 * this.#periodMs();
-  }
-
-  #periodMs(): number {
-    return Math.min(MAX_PERIOD_MS, Math.max(MIN_PERIOD_MS, this.#link.heartbeatMs / 2));
-  }
-
-  #schedule(): void {
-    this.#tickTimer?.cancel();
-    const monotonicMs = this.#monotonic();
-    const delayMs = Math.min(this.#periodMs(), Math.max(0, nextTickAt(this.#link) - monotonicMs));
-    this.#due = { at: this.#now() + delayMs, monotonicMs: monotonicMs + delayMs };
-    this.#tickTimer = this.#startTimer(() => this.#feed({ kind: 'tick' }), Math.ceil(delayMs));
   }
 
   // ── The connection ──
@@ -289,7 +233,7 @@ class Supervisor implements Subscription {
     try {
       await this.#dial();
     } catch (error) {
-      this.#feed({ kind: 'dropped', detail: `web could not open the connection: ${messageOf(error)}` });
+      this.#link.feed({ kind: 'dropped', detail: `web could not open the connection: ${messageOf(error)}` });
       throw error;
     }
   }
@@ -297,69 +241,33 @@ class Supervisor implements Subscription {
   async #dial(): Promise<void> {
     const { agent, store } = this.#options;
     await this.#settling;
-    if (this.#isStopped || this.#link.phase !== 'waiting') return;
+    if (this.#isStopped || this.#link.current.phase !== 'waiting') return;
     await store.rememberAgent({ id: agent.id, name: agent.name, url: agent.url }, this.#now());
     const stored = (await store.agents()).find(({ id }) => id === agent.id);
-    if (this.#isStopped || this.#link.phase !== 'waiting') return;
+    if (this.#isStopped || this.#link.current.phase !== 'waiting') return;
     if (stored === undefined) throw new Error(`the store does not know the agent ${agent.id}`);
-    this.#asOf = Math.max(this.#asOf, stored.asOf);
+    this.#standing.remember(stored.asOf);
     if (this.#dials > 0) this.#counters.reconnects += 1;
     this.#dials += 1;
-    this.#feed({ kind: 'dialled' });
+    this.#link.feed({ kind: 'dialled' });
     this.#open(stored);
   }
 
   #open(stored: StoredAgent): void {
     const { agent, store, fetch } = this.#options;
-    const { position } = stored;
-    const sends = this.#distrust === undefined && position !== undefined;
-    const isCurrent = (): boolean => this.#connection?.ingest === ingest;
-    const ingest: Ingest = new Ingest({
-      agent: stored,
-      store,
-      sent: sends ? 'position' : (this.#distrust ?? 'nothing'),
-      now: this.#now,
-      monotonic: this.#monotonic,
-      listener: this.#listenerOf(isCurrent),
-    });
     try {
-      const stream = openAgentStream({
-        url: agent.url,
-        token: agent.token,
-        cursor: sends ? formatCursor(position) : undefined,
+      this.#connection = new AgentConnection({
+        agent,
+        stored,
+        store,
+        distrust: this.#distrust,
+        listener: this.#listener(),
         ...(fetch === undefined ? {} : { fetch }),
-        room: () => ingest.room(),
-        onFrame: (frame) => {
-          if (isCurrent()) this.#guard(() => ingest.take(frame));
-        },
-        onEnd: (end) => {
-          if (isCurrent()) this.#guard(() => this.#end(end));
-        },
+        now: this.#now,
+        monotonic: this.#monotonic,
       });
-      this.#connection = { ingest, stream };
     } catch (error) {
-      this.#feed({ kind: 'refused', detail: `its address cannot be used: ${messageOf(error)}` });
-    }
-  }
-
-  /** An error of ours while a frame is read must not end the process, nor go on as if nothing were. */
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#counters.faults += 1;
-      this.#options.logger.error({ err: error, agent: this.#options.agent.id }, 'a frame was not read');
-      this.#feed({ kind: 'dropped', detail: 'web could not read what it sent' });
-    }
-  }
-
-  #end({ status, message }: StreamEnd): void {
-    if (status === 401 || status === 403) {
-      this.#feed({ kind: 'refused', detail: 'it does not take this token' });
-    } else if (status === 404) {
-      this.#feed({ kind: 'refused', detail: 'there is no agent at this address' });
-    } else {
-      this.#feed({ kind: 'dropped', detail: message ?? 'the connection ended' });
+      this.#link.feed({ kind: 'refused', detail: `its address cannot be used: ${messageOf(error)}` });
     }
   }
 
@@ -367,43 +275,39 @@ class Supervisor implements Subscription {
     const connection = this.#connection;
     if (connection === undefined) return;
     this.#connection = undefined;
-    connection.stream.close();
-    connection.ingest.close();
-    this.#settling = Promise.all([this.#settling, connection.ingest.settled()]);
+    connection.close();
+    this.#settling = Promise.all([this.#settling, connection.settled()]);
   }
 
   // ── What comes ──
 
-  #listenerOf(isCurrent: () => boolean): IngestListener {
+  #listener(): ConnectionListener {
+    const { agent, logger } = this.#options;
     return {
       hello: (hello) => this.#onHello(hello),
       heartbeat: (heartbeat) => this.#onHeartbeat(heartbeat),
-      caughtUp: (heartbeat, receivedAt) => {
-        if (isCurrent()) this.#onCaughtUp(heartbeat, receivedAt);
-      },
+      caughtUp: (heartbeat, receivedAt) => this.#onCaughtUp(heartbeat, receivedAt),
       compared: (isEqual) => {
-        if (!isCurrent()) return;
         this.#digestOk = isEqual;
         if (isEqual) this.#mismatches = 0;
       },
       resynced: (reason) => {
         this.#counters.resyncs += 1;
         this.#distrust = undefined;
-        this.#options.logger.info({ agent: this.#options.agent.id, reason }, 'took a snapshot of an agent');
+        logger.info({ agent: agent.id, reason }, 'took a snapshot of an agent');
       },
-      advanced: () => {
-        if (isCurrent()) this.#feed({ kind: 'heard' });
-      },
+      advanced: () => this.#link.feed({ kind: 'heard' }),
       foreign: (seq) => {
         this.#counters.foreignEvents += 1;
-        this.#options.logger.warn(
-          { agent: this.#options.agent.id, seq },
-          'kept an event that this version cannot fold',
-        );
+        logger.warn({ agent: agent.id, seq }, 'kept an event that this version cannot fold');
       },
       bye: (bye) => this.#onBye(bye),
-      failed: (error) => {
-        if (isCurrent()) this.#onFailed(error);
+      failed: (error) => this.#onFailed(error),
+      ended: (end) => this.#onEnd(end),
+      faulted: (error) => {
+        this.#counters.faults += 1;
+        logger.error({ err: error, agent: agent.id }, 'a frame was not read');
+        this.#link.feed({ kind: 'dropped', detail: 'web could not read what it sent' });
       },
     };
   }
@@ -412,64 +316,42 @@ class Supervisor implements Subscription {
     const { agent } = this.#options;
     if (hello.protocol !== PROTOCOL_VERSION) {
       const detail = `it speaks protocol ${hello.protocol}, and web ${PROTOCOL_VERSION}: use the same version of both`;
-      this.#feed({ kind: 'refused', detail });
+      this.#link.feed({ kind: 'refused', detail });
     } else if (hello.agentId !== agent.id) {
-      this.#feed({ kind: 'refused', detail: `another agent answers at this address: ${hello.agentId}` });
+      this.#link.feed({ kind: 'refused', detail: `another agent answers at this address: ${hello.agentId}` });
     } else {
       this.#hello = hello;
-      this.#feed({ kind: 'hello', heartbeatMs: Math.max(MIN_HEARTBEAT_MS, hello.heartbeatMs) });
+      this.#link.feed({ kind: 'hello', heartbeatMs: Math.max(MIN_HEARTBEAT_MS, hello.heartbeatMs) });
     }
   }
 
   #onHeartbeat(heartbeat: Heartbeat): void {
     this.#heartbeat = heartbeat;
-    const degraded = degradedBy(heartbeat, this.#link, this.#hello?.sweepMs);
-    this.#feed({ kind: 'heartbeat', ...(degraded === undefined ? {} : { degraded }) });
+    const degraded = degradedBy(heartbeat, this.#link.current, this.#hello?.sweepMs);
+    this.#link.feed({ kind: 'heartbeat', ...(degraded === undefined ? {} : { degraded }) });
   }
 
   #onCaughtUp(heartbeat: Heartbeat, receivedAt: ReceiveTime): void {
-    if (degradedBy(heartbeat, this.#link, this.#hello?.sweepMs) !== undefined) return;
-    const { agent, store } = this.#options;
-    this.#feed({ kind: 'vouched', ageMs: this.#monotonic() - receivedAt.monotonicMs });
-    if (this.#link.state !== 'live') return;
-    this.#asOf = Math.max(this.#asOf, receivedAt.at);
-    this.#write(
-      store.recordProof(agent.id, this.#asOf, this.#link.heartbeatMs),
-      'its proof was not recorded',
-    );
-    if (this.#owesVouch) this.#write(this.#vouch(), 'its tasks were not taken back');
-    if (heartbeat.floor > this.#prunedTo && !this.#isPruning) {
-      this.#write(this.#prune(heartbeat.floor), 'what it pruned was not pruned');
-    }
-  }
-
-  async #vouch(): Promise<void> {
-    const { agent, store } = this.#options;
-    this.#owesVouch = false;
-    try {
-      await store.vouch(agent.id, this.#now());
-    } catch (error) {
-      this.#owesVouch = true;
-      throw error;
-    }
-  }
-
-  async #prune(floor: number): Promise<void> {
-    const { agent, store } = this.#options;
-    this.#isPruning = true;
-    try {
-      for (let more = true; more && !this.#isStopped;) {
-        ({ more } = await store.prune(agent.id, floor, PRUNE_PAGE, this.#now()));
-      }
-      this.#prunedTo = floor;
-    } finally {
-      this.#isPruning = false;
-    }
+    if (degradedBy(heartbeat, this.#link.current, this.#hello?.sweepMs) !== undefined) return;
+    this.#link.feed({ kind: 'vouched', ageMs: this.#monotonic() - receivedAt.monotonicMs });
+    if (this.#link.current.state !== 'live') return;
+    const { heartbeatMs } = this.#link.current;
+    this.#standing.prove({ receivedAt: receivedAt.at, heartbeatMs, floor: heartbeat.floor });
   }
 
   #onBye(bye: Bye): void {
-    if (bye.reason === 'slow') this.#feed({ kind: 'dropped', detail: 'it found web too slow a reader' });
-    else this.#feed({ kind: 'bye', retryMs: bye.retryMs });
+    if (bye.reason === 'slow') this.#link.feed({ kind: 'dropped', detail: 'it found web too slow a reader' });
+    else this.#link.feed({ kind: 'bye', retryMs: bye.retryMs });
+  }
+
+  #onEnd({ status, message }: StreamEnd): void {
+    if (status === 401 || status === 403) {
+      this.#link.feed({ kind: 'refused', detail: 'it does not take this token' });
+    } else if (status === 404) {
+      this.#link.feed({ kind: 'refused', detail: 'there is no agent at this address' });
+    } else {
+      this.#link.feed({ kind: 'dropped', detail: message ?? 'the connection ended' });
+    }
   }
 
   #onFailed(error: IngestError): void {
@@ -509,7 +391,7 @@ class Supervisor implements Subscription {
       default:
         error.kind satisfies never;
     }
-    this.#feed({ kind: 'dropped', detail: error.message, pauseMs });
+    this.#link.feed({ kind: 'dropped', detail: error.message, pauseMs });
   }
 
   /** A write that nobody waits for: it is waited for at stop, and its failure is told. */

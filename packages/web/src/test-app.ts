@@ -86,7 +86,14 @@ export async function startTestApp(
     startTimer: clock.startTimer,
   });
   cleanups.push(() => intents.stop());
-  const feed = startFeed({ store, agents, heartbeatMs: 60_000, logger: silentLogger, now: clock.now });
+  const feed = startFeed({
+    store,
+    agents,
+    failingChannels: () => notifications.failing(),
+    heartbeatMs: 60_000,
+    logger: silentLogger,
+    now: clock.now,
+  });
   const outputs = startOutputs({ client: (id) => agents.client(id) });
   const notifications = await startNotifications({
     store,

@@ -13,6 +13,39 @@ test('a time that is none is refused, and never read as the beginning of time', 
   expect(FilterSchema.parse({ since: String(NOON) })).toEqual({ since: NOON });
 });
 
+test('the retries of a task are asked for by its id, and by nothing that is no text', () => {
+  const none = { find: () => ({ outcome: 'none' as const }) };
+  expect(toFilter(none, FilterSchema.parse({ retryOf: 'x' }), NOON)).toEqual({ retryOf: 'x' });
+  expect(FilterSchema.safeParse({ retryOf: '' }).success).toBe(false);
+});
+
+test('exclusions have names of their own, agents are found by name in them too, and one status is all others', () => {
+  const find = (name: string) =>
+    name === 'two'
+      ? { outcome: 'found' as const, view: viewOf({ id: 'a2' }) }
+      : { outcome: 'ambiguous' as const };
+  const fields = FilterSchema.parse({
+    notAgent: 'two',
+    notLabel: ['a=b,c', 'd'],
+    notIs: 'stale,pending',
+    notStatus: 'completed,failed',
+    notSince: String(NOON),
+    notExit: '!0',
+    status: ['failed', 'running'],
+  });
+  expect(toFilter({ find }, fields, NOON)).toEqual({
+    status: ['running'],
+    not: {
+      agentIds: ['a2'],
+      labels: ['a=b,c', 'd'],
+      marks: { is: ['stale', 'pending'], at: NOON },
+      since: NOON,
+      exitCodes: [{ op: '!', value: 0 }],
+    },
+  });
+  expect(() => toFilter({ find }, { notAgent: ['one'] }, NOON)).toThrow('/notAgent more than one agent');
+});
+
 test('an agent is found by name; nobody’s is taken as an id; a name that several have is refused', () => {
   const found = { find: () => ({ outcome: 'found' as const, view: viewOf({ id: 'a7' }) }) };
   expect(toFilter(found, { agent: 'one' }, NOON)).toEqual({ agentId: 'a7' });

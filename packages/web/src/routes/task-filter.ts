@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ProblemError, SessionIdSchema, shownStatuses } from '@holdfast/shared';
 import type { Agents } from '../agents.ts';
-import { type NumberTest, type TaskFilter, taskMarks } from '../session-store.ts';
+import { type NumberTest, type TaskExclusions, type TaskFilter, taskMarks } from '../session-store.ts';
 import { definedOnly, listOf, repeatable } from './answers.ts';
 
 const plainFields = {
@@ -10,6 +10,12 @@ const plainFields = {
   sessionId: SessionIdSchema.optional(),
   agent: z.string().min(1).max(256).optional().openapi({ description: 'id or name' }),
   queue: z.string().min(1).max(64).optional(),
+  retryOf: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .openapi({ description: 'made by a retry of the task with this id' }),
   label: repeatable(z.string().min(1).max(320)).openapi({
     description: '`key` or `key=value`; repeat it for several',
   }),
@@ -20,24 +26,16 @@ const plainFields = {
     .openapi({ description: 'anywhere in title, command, id or session, whatever the case' }),
 };
 
+const numberText = z.string().regex(/^[<>!]?\d{1,9}$/, 'must be a number, or <, > or ! and a number');
 const numberTest = (what: string) =>
   z
-    .union([
-      z.number().int(),
-      z.string().regex(/^[<>!]?\d{1,9}$/, 'must be a number, or <, > or ! and a number'),
-    ])
+    .union([z.number().int(), numberText])
     .optional()
     .openapi({ type: 'string', description: what, example: '>1' });
 
-export const filterFields = {
-  ...plainFields,
-  is: listOf(z.enum(taskMarks)).openapi({
-    description:
-      'all of them: `needsYou` (unknown, or one of the next three), `stale` (nobody seems to work on it), `attention`, ' +
-      '`refused`, `pending`',
-  }),
-  // Not coerced: null, false and nothing at all would mean every time there was.
-  since: z
+// Not coerced: null, false and nothing at all would mean every time there was.
+const timeOf = (description: string) =>
+  z
     .union([
       z.int().min(0),
       z
@@ -46,9 +44,32 @@ export const filterFields = {
         .transform(Number),
     ])
     .optional()
-    .openapi({ type: 'integer', description: 'not ended, or ended at this time (ms) or later' }),
+    .openapi({ type: 'integer', description });
+
+/** Each is the opposite of the field that it is named after; repeat it for several, none of which may hold. */
+const exclusionFields = {
+  notStatus: listOf(z.enum(shownStatuses)).openapi({ description: 'none of them' }),
+  notSessionId: repeatable(SessionIdSchema),
+  notAgent: repeatable(z.string().min(1).max(256)).openapi({ description: 'id or name' }),
+  notQueue: repeatable(z.string().min(1).max(64)),
+  notLabel: repeatable(z.string().min(1).max(320)).openapi({ description: '`key` or `key=value`' }),
+  notIs: listOf(z.enum(taskMarks)).openapi({ description: 'none of them' }),
+  notSince: timeOf('ended before this time (ms)'),
+  notAttempt: repeatable(numberText),
+  notExit: repeatable(numberText).openapi({ description: 'has no exit code, or another one' }),
+};
+
+export const filterFields = {
+  ...plainFields,
+  is: listOf(z.enum(taskMarks)).openapi({
+    description:
+      'all of them: `needsYou` (unknown, or one of the next three), `stale` (nobody seems to work on it), `attention`, ' +
+      '`refused`, `pending`',
+  }),
+  since: timeOf('not ended, or ended at this time (ms) or later'),
   attempt: numberTest('its number'),
   exit: numberTest('the exit code'),
+  ...exclusionFields,
 };
 
 export type FilterFields = z.infer<z.ZodObject<typeof filterFields>>;
@@ -58,21 +79,40 @@ export type FilterFields = z.infer<z.ZodObject<typeof filterFields>>;
  * refused (`ProblemError` `invalid`), as it could mean any of them.
  */
 export function toFilter(agents: Pick<Agents, 'find'>, fields: FilterFields, now: number): TaskFilter {
-  const { agent, label, is, attempt, exit, ...rest } = fields;
-  const found = agent === undefined ? undefined : agents.find(agent);
-  if (found?.outcome === 'ambiguous') throw invalidAgent('filter', manyCalled(agent!));
+  const { agent, label, is, attempt, exit, status, sessionId, queue, retryOf, q, since, notStatus } = fields;
+  const idOf = (name: string, pointer?: string): string => {
+    const found = agents.find(name);
+    if (found.outcome === 'ambiguous') throw invalidAgent('filter', manyCalled(name), pointer);
+    return found.outcome === 'found' ? found.view.id : name;
+  };
+  const not: TaskExclusions = definedOnly({
+    sessionIds: fields.notSessionId,
+    agentIds: fields.notAgent?.map((name) => idOf(name, '/notAgent')),
+    queues: fields.notQueue,
+    labels: fields.notLabel,
+    marks: fields.notIs === undefined ? undefined : { is: fields.notIs, at: now },
+    since: fields.notSince,
+    attempts: fields.notAttempt?.map(toNumberTest),
+    exitCodes: fields.notExit?.map(toNumberTest),
+  });
   return definedOnly({
-    ...rest,
-    agentId: found?.outcome === 'found' ? found.view.id : agent,
+    status:
+      notStatus === undefined ? status : (status ?? shownStatuses).filter((one) => !notStatus.includes(one)),
+    sessionId,
+    queue,
+    retryOf,
+    q,
+    since,
+    not: Object.keys(not).length === 0 ? undefined : not,
+    agentId: agent === undefined ? undefined : idOf(agent),
     labels: label,
     marks: is === undefined ? undefined : { is, at: now },
-    attempt: toNumberTest(attempt),
-    exitCode: toNumberTest(exit),
+    attempt: attempt === undefined ? undefined : toNumberTest(attempt),
+    exitCode: exit === undefined ? undefined : toNumberTest(exit),
   });
 }
 
-function toNumberTest(asked: string | number | undefined): NumberTest | undefined {
-  if (asked === undefined) return undefined;
+function toNumberTest(asked: string | number): NumberTest {
   const text = String(asked);
   const op = text[0] === '<' || text[0] === '>' || text[0] === '!' ? text[0] : '=';
   return { op, value: Number(op === '=' ? text : text.slice(1)) };

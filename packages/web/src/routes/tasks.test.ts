@@ -39,7 +39,7 @@ test('lists filter by status, session, agent, queue, label and text, page withou
     (await setup.call('GET', `/api/tasks${query}`)).body as {
       items: ShownTask[];
       next?: string;
-      total: number;
+      total?: number;
       cursor: string;
     };
   expect((await list('')).total).toBe(5);
@@ -50,11 +50,23 @@ test('lists filter by status, session, agent, queue, label and text, page withou
   expect((await list('?status=running')).total).toBe(0);
   expect((await list('?q=NUMBER%203')).items.map((task) => task.title)).toEqual(['Build number 3']);
   expect((await list('?queue=default&agent=a1')).total).toBe(3);
+  const titles = async (query: string) => (await list(query)).items.map(({ title }) => title!.at(-1));
+  expect(await titles('?notAgent=two')).toEqual(['4', '2', '0']);
+  expect(await titles('?notAgent=two&notLabel=team%3Dblue')).toEqual(['4', '2']);
+  expect(await titles('?notSessionId=s0&notSessionId=s1')).toEqual([]);
+  expect(await titles('?notStatus=queued')).toEqual([]);
+  expect(await titles('?notIs=stale,pending&notExit=0&notAttempt=%3E1&notQueue=ci')).toHaveLength(5);
+  expect(await titles('?order=changed&limit=2')).toEqual(['4', '3']);
+  expect(await titles('?order=longest&limit=2')).toEqual(['0', '1']);
+  for (const wrong of ['order=size', 'notExit=many', 'notIs=odd', 'notSince=soon']) {
+    expect([wrong, (await setup.call('GET', `/api/tasks?${wrong}`)).status]).toEqual([wrong, 422]);
+  }
   const first = await list('?limit=2');
   const second = await list(`?limit=2&after=${first.next}`);
   const third = await list(`?limit=2&after=${second.next}`);
   expect([...first.items, ...second.items, ...third.items].map((task) => task.id)).toEqual(ids);
   expect(third.next).toBeUndefined();
+  expect([first.total, second.total, third.total]).toEqual([5, undefined, undefined]);
   expect(first.cursor).toBe(`${setup.store.epoch}.${setup.store.version()}`);
 });
 

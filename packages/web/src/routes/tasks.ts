@@ -14,7 +14,7 @@ import type { Agents } from '../agents.ts';
 import { askAgentOf } from '../ask-agent.ts';
 import type { Outputs } from '../output.ts';
 import type { Reads } from '../reads.ts';
-import type { SessionStore } from '../session-store.ts';
+import { type SessionStore, taskOrders } from '../session-store.ts';
 import {
   definedOnly,
   holds,
@@ -41,9 +41,13 @@ const ListQuerySchema = z.strictObject({
   ...filterFields,
   ...pageQuery,
   order: z
-    .enum(['newest', 'oldest'])
+    .enum(taskOrders)
     .optional()
-    .openapi({ description: 'by creation; default newest first' }),
+    .openapi({
+      description:
+        '`newest` (default) and `oldest` by creation; `changed`: the newest change of a status first; `longest`: what ' +
+        'is in hand for longest, then what waits for longest, then what took longest',
+    }),
 });
 
 const LabelsSchema = z.object({
@@ -61,14 +65,14 @@ const readLabels = createRoute({
 const list = createRoute({
   method: 'get',
   path: '/api/tasks',
-  summary: 'Tasks by creation, newest or oldest first',
+  summary: 'Tasks by creation, by the last change of their status, or by length',
   request: { query: ListQuerySchema },
   responses: {
     200: json(
       z.object({
         items: z.array(ShownTaskSchema),
         next: z.string().optional(),
-        total: z.number().int(),
+        total: z.number().int().optional().describe('How many there are in all; on the first page only'),
         cursor: z.string(),
       }),
       'One page, and the cursor from which the feed goes on',
@@ -185,7 +189,8 @@ export function addTaskRoutes(app: OpenAPIHono, options: TaskRoutesOptions): voi
     const filter = toFilter(agents, fields, now());
     const page = await reads.tasks(filter, definedOnly({ limit, after, order }));
     // What a filter finds by the clock changes without anything having changed.
-    return context.json(page, 200, filter.marks === undefined ? { etag } : {});
+    const isByClock = filter.marks !== undefined || filter.not?.marks !== undefined;
+    return context.json(page, 200, isByClock ? {} : { etag });
   });
 
   app.openapi(readLabels, async (context) => {

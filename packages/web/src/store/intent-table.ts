@@ -4,9 +4,9 @@
  * An intent's row exists while it is open. A submit's secrets are only in its body, so they go with the row
  * (`secure_delete` overwrites what is deleted).
  */
-import { createHash } from 'node:crypto';
 import {
   DEFAULT_QUEUE,
+  hashContent,
   isTerminal,
   publicSpec,
   type IntentAction,
@@ -90,14 +90,14 @@ export class IntentTable {
     const { body } = intent;
     switch (body.action) {
       case 'submit':
-        return this.#recordNew(unit, intent, submittedTask(body.submit, intent.at), hashOf(body.submit));
+        return this.#recordNew(unit, intent, submittedTask(body.submit, intent.at), hashContent(body.submit));
       case 'retry': {
         const old = unit.load(body.of);
         if (old === undefined) throw noSuchTask(body.of);
         const task = repeatedTask(knownTask(old.record), intent.taskId, intent.at);
         const agentId = intent.agentId ?? old.record.agent_id ?? undefined;
         const owned = agentId === undefined ? intent : { ...intent, agentId };
-        return this.#recordNew(unit, owned, task, hashOf({ retryOf: body.of }));
+        return this.#recordNew(unit, owned, task, hashContent({ retryOf: body.of }));
       }
       case 'cancel':
       case 'reclaim':
@@ -139,6 +139,7 @@ export class IntentTable {
     const { id, taskId, agentId, body, at } = intent;
     const asked = body.action === 'reclaim' ? this.#generationOf(record, agentId) : null;
     this.#insert.run(id, taskId, body.action, agentId ?? null, JSON.stringify(body), at, asked);
+    if (intent.sentAt !== undefined) this.markSent(id, intent.sentAt);
     record.pending += 1;
     record.refused_action = null;
     record.refused_message = null;
@@ -366,25 +367,10 @@ function repeatedTask(old: Task, id: string, at: number): Task {
 
 /** Whether two tasks were asked for in the same words, as far as readers see them. */
 function isSameTask(a: Task, b: Task): boolean {
-  return hashOf(words(a)) === hashOf(words(b));
+  return hashContent(words(a)) === hashContent(words(b));
 }
 
 function words(task: Task): unknown {
   const { id, sessionId, title, spec, queue, priority, labels, retryOf } = task;
   return { id, sessionId, title, spec, queue, priority, labels, retryOf };
-}
-
-function hashOf(value: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(sorted(value)))
-    .digest('hex');
-}
-
-/** The same value with its keys in order, so that equal values have equal texts. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
-  entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
 }

@@ -7,7 +7,7 @@
  * `visibleTask` does.
  */
 import { shownStatuses, type ShownStatus } from '@holdfast/shared';
-import type { NumberTest, TaskFilter, TaskMark } from '../session-store.ts';
+import type { NumberTest, TaskExclusions, TaskFilter, TaskMark } from '../session-store.ts';
 
 export interface Conditions {
   /** Statuses that a match can have; undefined for any. */
@@ -29,6 +29,14 @@ const isSilent = `EXISTS (SELECT 1 FROM json_each(${shown}, '$.attention') AS a
 const leaseIsOver = `(status IN ('starting', 'running') AND json_type(${shown}, '$.claim') IS NOT NULL AND ${lease} <= ?)`;
 
 const unended: readonly ShownStatus[] = ['unknown', 'submitted', 'queued', 'starting', 'running'];
+const statusIn = (statuses: readonly ShownStatus[]): string =>
+  `status IN (${statuses.map((status) => `'${status}'`).join(', ')})`;
+
+const attemptOf = `coalesce(json_extract(answer, '$.attempt'), attempt)`;
+const exitCodeOf = `json_extract(${shown}, '$.outcome.exitCode')`;
+// `updated_at` is read first: it is a column, and no clock that is of use is a day ahead of web's.
+const isSince = `(${statusIn(unended)} OR (updated_at > ?
+  AND coalesce(CASE WHEN status = 'lost' THEN verdict_at END, json_extract(${shown}, '$.endedAt'), updated_at) >= ?))`;
 
 const marks: Record<
   TaskMark,
@@ -70,9 +78,10 @@ export function conditionsOf(filter: TaskFilter): Conditions {
   if (filter.sessionId !== undefined) add('session_id = ?', filter.sessionId);
   if (filter.agentId !== undefined) add('agent_id = ?', filter.agentId);
   if (filter.queue !== undefined) add('queue = ?', filter.queue);
+  if (filter.retryOf !== undefined) add('retry_of = ?', filter.retryOf);
   for (const label of filter.labels ?? []) addLabel(add, label);
   if (filter.attempt !== undefined) {
-    addNumber(add, `coalesce(json_extract(answer, '$.attempt'), attempt)`, filter.attempt);
+    addNumber(add, attemptOf, filter.attempt);
   }
   if (filter.marks !== undefined) {
     for (const mark of filter.marks.is) {
@@ -80,28 +89,39 @@ export function conditionsOf(filter: TaskFilter): Conditions {
       add(marks[mark].text, ...marks[mark].values(filter.marks.at));
     }
   }
-  if (filter.since !== undefined) {
-    // `updated_at` is read first: it is a column, and no clock that is of use is a day ahead of web's.
-    add(
-      `(status IN (${unended.map((status) => `'${status}'`).join(', ')}) OR (updated_at > ?
-        AND coalesce(CASE WHEN status = 'lost' THEN verdict_at END, json_extract(${shown}, '$.endedAt'), updated_at) >= ?))`,
-      filter.since - DAY_MS,
-      filter.since,
-    );
-  }
+  if (filter.since !== undefined) add(isSince, filter.since - DAY_MS, filter.since);
+  if (filter.not !== undefined) addExclusions(add, filter.not);
   if (filter.exitCode !== undefined) {
     // A completed task has exit code 0, or none.
     const canBeZero = holdsFor(filter.exitCode, 0);
     only(
       shownStatuses.filter((status) => !unended.includes(status) && (canBeZero || status !== 'completed')),
     );
-    addNumber(add, `json_extract(${shown}, '$.outcome.exitCode')`, filter.exitCode);
+    addNumber(add, exitCodeOf, filter.exitCode);
   }
   // Last, so that it is looked for only where all else holds.
   if (filter.q !== undefined && filter.q !== '') {
     add('instr((SELECT text FROM task_texts AS t WHERE t.row = tasks.row), ?) > 0', filter.q.toLowerCase());
   }
   return made;
+}
+
+/** What may hold of a row is asked as it is, and must be false: where a column is empty it does not hold. */
+function addExclusions(add: Add, not: TaskExclusions): void {
+  const exclude: Add = (text, ...values) => add(`NOT coalesce(${text}, 0)`, ...values);
+  for (const id of not.sessionIds ?? []) exclude('(session_id = ?)', id);
+  for (const id of not.agentIds ?? []) exclude('(agent_id = ?)', id);
+  for (const queue of not.queues ?? []) exclude('(queue = ?)', queue);
+  for (const label of not.labels ?? []) addLabel(exclude, label);
+  for (const mark of not.marks?.is ?? []) {
+    const { statuses, text, values } = marks[mark];
+    exclude(`(${statusIn(statuses)} AND ${text})`, ...values(not.marks!.at));
+  }
+  if (not.since !== undefined) exclude(isSince, not.since - DAY_MS, not.since);
+  for (const test of not.attempts ?? []) addNumber(exclude, attemptOf, test);
+  for (const test of not.exitCodes ?? []) {
+    addNumber(exclude, `CASE WHEN ${statusIn(unended)} THEN NULL ELSE ${exitCodeOf} END`, test);
+  }
 }
 
 type Add = (text: string, ...values: (string | number)[]) => void;

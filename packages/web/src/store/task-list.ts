@@ -1,8 +1,9 @@
 /**
- * Lists of tasks by creation, newest or oldest first, by keyset: a page costs what it shows, however deep it is.
+ * Lists of tasks in each of their orders, by keyset: a page costs what it shows, however deep it is.
  *
  * A list is read in *lanes*, one for each status asked for: each lane is a range of one index in its order, and
- * the lanes are merged. What is pending or was refused is found by an index of those few alone. SQLite is told which
+ * the lanes are merged. The orders by status change and by length have an index each, which also holds what most filters
+ * ask for: rows that a filter passes over are not read. What is pending, was refused or retried another task is found by an index of those few alone. SQLite is told which
  * index to use, as it keeps no statistics here that could tell it.
  */
 import type { Statement } from 'better-sqlite3';
@@ -11,6 +12,7 @@ import {
   type PageRequest,
   StoreError,
   type TaskFilter,
+  type TaskOrder,
   type TaskPage,
   type TaskRows,
 } from '../session-store.ts';
@@ -43,9 +45,23 @@ interface Lane {
 
 interface Candidate {
   row: number;
-  created_at: number;
+  key: number;
   id: string;
 }
+
+interface Order {
+  column: string;
+  isAscending: boolean;
+  /** The index of a lane in this order; absent for that of the lane itself. */
+  index?: string;
+}
+
+const orders: Record<TaskOrder, Order> = {
+  newest: { column: 'created_at', isAscending: false },
+  oldest: { column: 'created_at', isAscending: true },
+  changed: { column: 'changed_at', isAscending: false, index: 'tasks_changed' },
+  longest: { column: 'length_rank', isAscending: true, index: 'tasks_length' },
+};
 
 export class TaskList {
   readonly #database: SqliteDatabase;
@@ -71,29 +87,26 @@ export class TaskList {
   read(filter: TaskFilter, page: PageRequest): TaskPage {
     const lanes = lanesOf(filter);
     return {
-      ...this.#rows(lanes, page),
+      ...this.rows(filter, page),
       total: this.#total(filter, lanes),
       cursor: formatFeedCursor({ epoch: this.#epoch, version: this.#derived.version }),
     };
   }
 
   rows(filter: TaskFilter, page: PageRequest): TaskRows {
-    return this.#rows(lanesOf(filter), page);
-  }
-
-  #rows(lanes: readonly Lane[], page: PageRequest): TaskRows {
-    const { order = 'newest' } = page;
+    const order = orders[page.order ?? 'newest'];
+    const lanes = lanesOf(filter, order);
     const after = page.after === undefined ? undefined : parseAfter(page.after);
     const candidates = lanes.flatMap((lane) => this.#candidates(lane, order, page.limit + 1, after));
     if (lanes.length > 1) {
-      candidates.sort(order === 'oldest' ? oldestFirst : (a, b) => oldestFirst(b, a));
+      candidates.sort(order.isAscending ? ascending : (a, b) => ascending(b, a));
     }
     const chosen = candidates.slice(0, page.limit);
     const last = chosen.at(-1);
     return {
       items: chosen.map(({ row }) => this.#tasks.toRow(this.#byRow.get(row)!)),
       ...(candidates.length > page.limit && last !== undefined
-        ? { next: formatAfter({ time: last.created_at, id: last.id }) }
+        ? { next: formatAfter({ time: last.key, id: last.id }) }
         : {}),
     };
   }
@@ -102,16 +115,17 @@ export class TaskList {
     return this.#labels.all(limit).map(({ key, value, tasks }) => ({ label: `${key}=${value}`, tasks }));
   }
 
-  #candidates(lane: Lane, order: 'newest' | 'oldest', limit: number, after: Keyset | undefined): Candidate[] {
+  #candidates(lane: Lane, order: Order, limit: number, after: Keyset | undefined): Candidate[] {
+    const { column, isAscending } = order;
     const conditions = [...lane.conditions];
     const values = [...lane.values];
     if (after !== undefined) {
-      conditions.push(`(created_at, id) ${order === 'newest' ? '<' : '>'} (?, ?)`);
+      conditions.push(`(${column}, id) ${isAscending ? '>' : '<'} (?, ?)`);
       values.push(after.time, after.id);
     }
-    const direction = order === 'newest' ? 'DESC' : 'ASC';
-    const text = `SELECT row, created_at, id FROM tasks INDEXED BY ${lane.index} ${where(conditions)}
-      ORDER BY created_at ${direction}, id ${direction} LIMIT ?`;
+    const direction = isAscending ? 'ASC' : 'DESC';
+    const text = `SELECT row, ${column} AS key, id FROM tasks INDEXED BY ${lane.index} ${where(conditions)}
+      ORDER BY ${column} ${direction}, id ${direction} LIMIT ?`;
     let statement = this.#statements.get(text);
     if (statement === undefined) {
       statement = this.#database.prepare<unknown[], Candidate>(text);
@@ -144,10 +158,18 @@ export class TaskList {
   }
 }
 
-function lanesOf(filter: TaskFilter): Lane[] {
+/** In the order of creation unless another one is given. */
+function lanesOf(filter: TaskFilter, order: Order = orders.newest): Lane[] {
   const { statuses, texts, values } = conditionsOf(filter);
   const marks = filter.marks?.is ?? [];
-  const few = marks.includes('pending') ? pendingLane : marks.includes('refused') ? refusedLane : undefined;
+  const few =
+    filter.retryOf !== undefined
+      ? retryLane
+      : marks.includes('pending')
+        ? pendingLane
+        : marks.includes('refused')
+          ? refusedLane
+          : undefined;
   if (few !== undefined) {
     const all = statuses ?? shownStatuses;
     const isOneOf = `status IN (${all.map(() => '?').join(', ')})`;
@@ -161,14 +183,14 @@ function lanesOf(filter: TaskFilter): Lane[] {
       : filter.agentId !== undefined
         ? 'tasks_agent'
         : undefined;
-  if (statuses === undefined && prefix === undefined) {
+  if (statuses === undefined && prefix === undefined && order.index === undefined) {
     return [{ index: 'tasks_created', conditions: texts, values }];
   }
   return (statuses ?? shownStatuses).map((one) => {
     // Of all that ever failed, only those that were refused can need a person.
     const isRefused = one === 'failed' && marks.includes('needsYou');
     return {
-      index: isRefused ? refusedLane.index : (prefix ?? 'tasks_status'),
+      index: isRefused ? refusedLane.index : (order.index ?? prefix ?? 'tasks_status'),
       conditions: [...(isRefused ? [refusedLane.condition] : []), 'status = ?', ...texts],
       values: [one, ...values],
     };
@@ -177,6 +199,7 @@ function lanesOf(filter: TaskFilter): Lane[] {
 
 /** Each condition is word for word that of its partial index, so that SQLite may use it. */
 const pendingLane = { index: 'tasks_pending', condition: 'pending > 0' };
+const retryLane = { index: 'tasks_retries', condition: 'retry_of IS NOT NULL' };
 const refusedLane = { index: 'tasks_refused', condition: 'refused_at IS NOT NULL' };
 
 function isEmpty(part: unknown): boolean {
@@ -187,6 +210,6 @@ function where(conditions: readonly string[]): string {
   return conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
 }
 
-function oldestFirst(a: Candidate, b: Candidate): number {
-  return a.created_at - b.created_at || (a.id < b.id ? -1 : 1);
+function ascending(a: Candidate, b: Candidate): number {
+  return a.key - b.key || (a.id < b.id ? -1 : 1);
 }

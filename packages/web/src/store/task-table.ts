@@ -16,8 +16,9 @@ import type {
   Task,
   TaskClaim,
   TaskStatus,
+  TaskTimes,
 } from '@holdfast/shared';
-import { isTerminal } from '@holdfast/shared';
+import { changedAt, isTerminal, lengthRank } from '@holdfast/shared';
 import type { Doubt, PendingIntent, TaskRow } from '../session-store.ts';
 
 /** A row as SQLite holds it. */
@@ -29,8 +30,11 @@ export interface TaskRecord {
   status: ShownStatus;
   created_at: number;
   queue: string;
+  retry_of: string | null;
   version: number;
   updated_at: number;
+  changed_at: number;
+  length_rank: number;
   generation: number;
   seq: number;
   on_agent: number;
@@ -105,11 +109,11 @@ export class TaskTable {
          last_status, unknown_since, doubt_reason, doubt_as_of, verdict_at, verdict_note,
          refused_action, refused_message, refused_at, pending, activity_attempt, output_bytes,
          last_output_at, last_line, progress, lease_expires_at, last_heartbeat_at, task, answer, answer_seq,
-         status, id, agent_id, session_id, created_at, queue, submit_hash)
-       VALUES (${Array.from({ length: 34 }, () => '?').join(', ')})`,
+         status, changed_at, length_rank, id, agent_id, session_id, created_at, queue, retry_of, submit_hash)
+       VALUES (${Array.from({ length: 37 }, () => '?').join(', ')})`,
     );
     this.#identify = database.prepare(
-      'UPDATE tasks SET agent_id = ?, session_id = ?, created_at = ?, queue = ? WHERE row = ?',
+      'UPDATE tasks SET agent_id = ?, session_id = ?, created_at = ?, queue = ?, retry_of = ? WHERE row = ?',
     );
     const columns = `version = ?, updated_at = ?, generation = ?, seq = ?, on_agent = ?, attempt = ?, stated_status = ?,
       last_status = ?, unknown_since = ?, doubt_reason = ?, doubt_as_of = ?, verdict_at = ?, verdict_note = ?,
@@ -118,7 +122,9 @@ export class TaskTable {
       answer_seq = ?`;
     // SQLite rewrites every index that a statement's SET names: a row that keeps its status must not pay for it.
     this.#update = database.prepare(`UPDATE tasks SET ${columns} WHERE row = ?`);
-    this.#updateMoved = database.prepare(`UPDATE tasks SET ${columns}, status = ? WHERE row = ?`);
+    this.#updateMoved = database.prepare(
+      `UPDATE tasks SET ${columns}, status = ?, changed_at = ?, length_rank = ? WHERE row = ?`,
+    );
     this.#insertText = database.prepare('INSERT OR REPLACE INTO task_texts (row, text) VALUES (?, ?)');
     this.#insertLabel = database.prepare('INSERT INTO task_labels (row, key, value) VALUES (?, ?, ?)');
     this.#deleteLabels = database.prepare('DELETE FROM task_labels WHERE row = ?');
@@ -156,6 +162,9 @@ export class TaskTable {
     record.version = version;
     record.updated_at = at;
     if (draft.taskChanged) record.task = JSON.stringify(task);
+    record.retry_of = task.retryOf ?? null;
+    const times = timesOf(record, task);
+    const placed = [record.status, changedAt(times), lengthRank(times)] as const;
     const values = [
       version,
       at,
@@ -188,25 +197,39 @@ export class TaskTable {
     if (draft.before === undefined) {
       const { lastInsertRowid } = this.#insert.run(
         ...values,
-        record.status,
+        ...placed,
         record.id,
         record.agent_id,
         record.session_id,
         record.created_at,
         record.queue,
+        record.retry_of,
         record.submit_hash,
       );
       record.row = Number(lastInsertRowid);
+      [, record.changed_at, record.length_rank] = placed;
       this.#describe(draft);
       return;
     }
     if (draft.identityChanged) {
-      this.#identify.run(record.agent_id, record.session_id, record.created_at, record.queue, record.row);
+      this.#identify.run(
+        record.agent_id,
+        record.session_id,
+        record.created_at,
+        record.queue,
+        record.retry_of,
+        record.row,
+      );
       this.#deleteLabels.run(record.row);
       this.#describe(draft);
     }
-    if (draft.before.status === record.status) this.#update.run(...values, record.row);
-    else this.#updateMoved.run(...values, record.status, record.row);
+    const [, changed, length] = placed;
+    const isMoved =
+      draft.before.status !== record.status || changed !== record.changed_at || length !== record.length_rank;
+    if (isMoved) this.#updateMoved.run(...values, ...placed, record.row);
+    else this.#update.run(...values, record.row);
+    record.changed_at = changed;
+    record.length_rank = length;
   }
 
   #describe(draft: TaskDraft): void {
@@ -237,11 +260,12 @@ export class TaskTable {
     const { record } = draft;
     if (record.status === 'unknown') {
       this.#closeDoubt.run(at, to, record.id);
-      record.last_status = null;
       record.unknown_since = null;
       record.doubt_reason = null;
       record.doubt_as_of = null;
     }
+    // A verdict is on what was known last: it is kept until the agent's word replaces it.
+    if (to !== 'lost') record.last_status = null;
     record.status = to;
     draft.changed = true;
   }
@@ -330,8 +354,11 @@ export function newDraft(task: Task, agentId: string | null, status: ShownStatus
       status,
       created_at: task.createdAt,
       queue: task.queue,
+      retry_of: null,
       version: 0,
       updated_at: 0,
+      changed_at: 0,
+      length_rank: 0,
       generation: 0,
       seq: 0,
       on_agent: 0,
@@ -383,6 +410,19 @@ export function parseTask(text: string): Task {
 function parseJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
   return value;
+}
+
+/** What the orders of lists are made of, as the row is shown. */
+function timesOf(record: TaskRecord, stated: Task): TaskTimes {
+  const { createdAt, startedAt, endedAt } = record.answer === null ? stated : parseTask(record.answer);
+  return {
+    status: record.status,
+    createdAt,
+    startedAt,
+    endedAt,
+    unknownSince: record.unknown_since ?? undefined,
+    verdictAt: record.verdict_at ?? undefined,
+  };
 }
 
 /** The task that the answer layer or else the stated one holds, without activity. */

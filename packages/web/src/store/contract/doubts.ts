@@ -144,14 +144,21 @@ export function describeDoubts(it: Sentence): void {
     await store.markUnknown(journal.agentId, 'agent_unreachable', NOW, NOW);
     expect(await store.resolveLost(taskId(1), 'host burnt down', NOW + 1)).toBe(true);
     const lost = await store.task(taskId(1));
-    expect(lost).toMatchObject({ status: 'lost', verdict: { at: NOW + 1, note: 'host burnt down' } });
+    expect(lost).toMatchObject({
+      status: 'lost',
+      lastStatus: 'running',
+      verdict: { at: NOW + 1, note: 'host burnt down' },
+    });
+    expect(lost).not.toHaveProperty('unknownSince');
     expect(await store.doubts(taskId(1))).toMatchObject([{ resolvedTo: 'lost', resolvedAt: NOW + 1 }]);
     await store.vouch(journal.agentId, NOW + 2);
     await store.takeSnapshot(journal.snapshot());
     expect(await store.task(taskId(1))).toEqual(lost);
     expect(await store.liveDigest(journal.agentId)).toBe(journal.liveDigest);
     await store.applyEvents(journal.agentId, [...journal.log, journal.end(taskId(1))], NOW + 3);
-    expect(await store.task(taskId(1))).toMatchObject({ status: 'completed', verdict: { at: NOW + 1 } });
+    const ended = await store.task(taskId(1));
+    expect(ended).toMatchObject({ status: 'completed', verdict: { at: NOW + 1 } });
+    expect(ended).not.toHaveProperty('lastStatus');
   });
 
   it('removes an agent without losing what it said, and resumes it where it was', async ({ store }) => {

@@ -136,6 +136,25 @@ export function describeIntents(it: Sentence): void {
     expect(await store.task(taskId(1))).toMatchObject({ status: 'queued', task: { seq: 1 } });
   });
 
+  it('takes a record that begins the send as one that was sent', async (under) => {
+    const { store } = under;
+    const journal = await follow(store);
+    const { agentId } = journal;
+    await store.recordIntent({ ...newSubmit(taskId(1)), id: 's', agentId, sentAt: NOW });
+    expect(await store.task(taskId(1))).toMatchObject({ agentId, status: 'submitted' });
+    const again = await under.reopen();
+    expect(await again.dueIntents()).toMatchObject([{ id: 's', agentId, sentAt: NOW }]);
+    expect(await again.cancelUnsent(taskId(1), NOW)).toBe(false);
+    // In which journal it was sent is on record as well.
+    const other = new FakeJournal(agentId, '00000000000000bb');
+    await again.takeSnapshot(other.snapshot('epoch'));
+    await again.settleIntent('s', NOW, answerOf(journal, taskId(1), { seq: 2 }));
+    expect(await again.task(taskId(1))).toMatchObject({
+      status: 'unknown',
+      doubt: { reason: 'not_on_agent' },
+    });
+  });
+
   it('refuses to send a reclaim into another journal than the one its attempt was known in', async (under) => {
     const { store } = under;
     const journal = await follow(store);

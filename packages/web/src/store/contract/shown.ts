@@ -1,11 +1,59 @@
 /** What holds of lists, the feed’s changes and retention. */
 import { expect } from 'vitest';
-import type { Task } from '@holdfast/shared';
+import { changedAt, lengthRank, type Task } from '@holdfast/shared';
 import { FakeJournal, taskId } from '../../fake-journal.ts';
-import type { TaskFilter } from '../../session-store.ts';
-import { newSubmit, NOW, DAY_MS, follow, expectSame, type Sentence } from './kit.ts';
+import {
+  type TaskExclusions,
+  type TaskFilter,
+  type TaskOrder,
+  taskOrders,
+  type TaskRow,
+} from '../../session-store.ts';
+import { newSubmit, submit, NOW, DAY_MS, follow, expectSame, type Sentence } from './kit.ts';
 
 export function describeShown(it: Sentence): void {
+  it('finds the retries of a task among any number of others, asked here or there, in every order', async (under) => {
+    const { store } = under;
+    const journal = await follow(store);
+    for (let n = 1; n <= 40; n += 1) journal.run(taskId(n));
+    // One that was asked of the agent itself.
+    journal.run(taskId(41), { retryOf: taskId(1) });
+    journal.end(taskId(1), 'failed');
+    journal.end(taskId(41), 'failed');
+    await store.applyEvents(journal.agentId, journal.log, NOW);
+    for (const [id, of] of [
+      [42, 1],
+      [43, 1],
+      [44, 41],
+    ] as const) {
+      const body = { action: 'retry', of: taskId(of) } as const;
+      await store.recordIntent({ id: `retry-${id}`, taskId: taskId(id), body, at: NOW + id });
+    }
+    const found = async (filter: TaskFilter, order?: TaskOrder): Promise<string[]> => {
+      const seen: string[] = [];
+      let after: string | undefined;
+      do {
+        const page = { limit: 2, ...(after === undefined ? {} : { after }), ...(order && { order }) };
+        const { items, next, total } = await store.tasks(filter, page);
+        expect(total).toBe((await store.tasks(filter, { limit: 500 })).items.length);
+        seen.push(...items.map(({ id }) => id));
+        after = next;
+      } while (after !== undefined);
+      return seen;
+    };
+    const retryOf = taskId(1);
+    expect(await found({ retryOf })).toEqual([taskId(43), taskId(42), taskId(41)]);
+    for (const order of taskOrders) {
+      expect((await found({ retryOf }, order)).toSorted()).toEqual([taskId(41), taskId(42), taskId(43)]);
+    }
+    expect(await found({ retryOf, status: ['failed'] })).toEqual([taskId(41)]);
+    expect(await found({ retryOf, sessionId: 'elsewhere' })).toEqual([]);
+    expect(await found({ retryOf: taskId(41) })).toEqual([taskId(44)]);
+    expect(await found({ retryOf: taskId(2) })).toEqual([]);
+    const again = await under.reopen();
+    expect((await again.tasks({ retryOf }, { limit: 9 })).total).toBe(3);
+  });
+
   it('lists newest first by page, with an honest total under every filter', async ({ store }) => {
     const journal = await follow(store);
     const other = await follow(store, new FakeJournal('agent-b', '00000000000000bb'));
@@ -62,6 +110,124 @@ export function describeShown(it: Sentence): void {
     await expect(store.tasks({}, { limit: 1, after: 'nonsense' })).rejects.toMatchObject({
       code: 'bad_page',
     });
+  });
+
+  it('lists by the last change of the status and by length, as each task’s own times say', async (under) => {
+    let { store } = under;
+    const journal = await follow(store);
+    const other = await follow(store, new FakeJournal('agent-b', '00000000000000bb'));
+    for (let n = 0; n < 40; n++) {
+      const source = n % 4 === 0 ? other : journal;
+      source.now = NOW + n * 100;
+      const more = { sessionId: `session-${n % 2}` };
+      if (n % 5 === 0) source.submit(taskId(n), more);
+      else source.run(taskId(n), more);
+      if (n % 3 === 0 && n % 5 !== 0) {
+        source.now += (n * 7919) % 3000;
+        source.end(taskId(n), n % 2 === 0 ? 'completed' : 'failed');
+      }
+    }
+    await store.applyEvents(journal.agentId, journal.log, NOW);
+    await store.applyEvents(other.agentId, other.log, NOW);
+    await store.markUnknown(other.agentId, 'agent_unreachable', NOW, NOW + 9000);
+    const lost = taskId(4);
+    await store.resolveLost(lost, undefined, NOW + 9500);
+    const check = async (): Promise<void> => {
+      const everything = (await store.tasks({}, { limit: 500 })).items;
+      const times = ({ status, unknownSince, verdict, task }: TaskRow) => ({
+        ...task,
+        status,
+        unknownSince,
+        verdictAt: verdict?.at,
+      });
+      const byId = (a: TaskRow, b: TaskRow) => (a.id < b.id ? -1 : 1);
+      const expected = {
+        changed: everything.toSorted((a, b) => changedAt(times(b)) - changedAt(times(a)) || byId(b, a)),
+        longest: everything.toSorted((a, b) => lengthRank(times(a)) - lengthRank(times(b)) || byId(a, b)),
+      };
+      const filters: [TaskFilter, (row: TaskRow) => boolean][] = [
+        [{}, () => true],
+        [{ status: ['running', 'failed'] }, ({ status }) => status === 'running' || status === 'failed'],
+        [{ sessionId: 'session-1' }, ({ sessionId }) => sessionId === 'session-1'],
+        [{ agentId: 'agent-b' }, ({ agentId }) => agentId === 'agent-b'],
+        [{ marks: { is: ['needsYou'], at: NOW } }, ({ status }) => status === 'unknown'],
+      ];
+      for (const order of ['changed', 'longest'] as const) {
+        for (const [filter, matches] of filters) {
+          const ids = expected[order].filter(matches).map(({ id }) => id);
+          const seen: string[] = [];
+          let after: string | undefined;
+          do {
+            const page = await store.tasks(filter, {
+              limit: 7,
+              order,
+              ...(after === undefined ? {} : { after }),
+            });
+            expect(page.total).toBe(ids.length);
+            seen.push(...page.items.map(({ id }) => id));
+            after = page.next;
+          } while (after !== undefined);
+          expect(seen).toEqual(ids);
+        }
+      }
+    };
+    await check();
+    await store.vouch(other.agentId, NOW + 10_000);
+    other.now = NOW + 20_000;
+    const head = other.log.length;
+    other.end(taskId(8));
+    await store.applyEvents(other.agentId, other.log.slice(head), NOW + 20_000);
+    store = await under.reopen();
+    await check();
+  });
+
+  it('leaves out exactly what the same part of a filter finds', async ({ store }) => {
+    const journal = await follow(store);
+    const other = await follow(store, new FakeJournal('agent-b', '00000000000000bb'));
+    for (let n = 0; n < 24; n++) {
+      const source = n % 3 === 0 ? other : journal;
+      source.now = NOW + n * 1000;
+      source.run(taskId(n), {
+        sessionId: `session-${n % 2}`,
+        queue: n % 5 === 0 ? 'ci' : 'default',
+        labels: n % 4 === 0 ? { team: n % 8 === 0 ? 'red' : 'blue' } : {},
+      });
+      if (n % 7 === 0) source.attend(taskId(n), 'claim_silent');
+      if (n % 6 === 1) source.end(taskId(n), n % 4 === 1 ? 'failed' : 'completed');
+    }
+    await store.applyEvents(journal.agentId, journal.log, NOW);
+    await store.applyEvents(other.agentId, other.log, NOW);
+    await submit(store, taskId(99));
+    const marksAt = NOW + 60_000;
+    const ids = async (filter: TaskFilter): Promise<string[]> => {
+      const { items, total } = await store.tasks(filter, { limit: 500 });
+      expect(total).toBe(items.length);
+      return items.map(({ id }) => id);
+    };
+    const all = await ids({});
+    const pairs: [TaskFilter, TaskExclusions][] = [
+      [{ sessionId: 'session-1' }, { sessionIds: ['session-1'] }],
+      [{ agentId: 'agent-b' }, { agentIds: ['agent-b'] }],
+      [{ queue: 'ci' }, { queues: ['ci'] }],
+      [{ labels: ['team'] }, { labels: ['team'] }],
+      [{ labels: ['team=red'] }, { labels: ['team=red'] }],
+      [{ marks: { is: ['stale'], at: marksAt } }, { marks: { is: ['stale'], at: marksAt } }],
+      [{ marks: { is: ['needsYou'], at: marksAt } }, { marks: { is: ['needsYou'], at: marksAt } }],
+      [{ since: NOW + 8000 }, { since: NOW + 8000 }],
+      [{ attempt: { op: '>', value: 0 } }, { attempts: [{ op: '>', value: 0 }] }],
+      [{ exitCode: { op: '=', value: 0 } }, { exitCodes: [{ op: '=', value: 0 }] }],
+    ];
+    for (const [filter, not] of pairs) {
+      const found = await ids(filter);
+      expect([filter, found.length > 0 && found.length < all.length]).toEqual([filter, true]);
+      expect([not, await ids({ not })]).toEqual([not, all.filter((id) => !found.includes(id))]);
+      expect(await ids({ ...filter, not })).toEqual([]);
+    }
+    const red = await ids({ labels: ['team=red'] });
+    const ci = await ids({ queue: 'ci' });
+    expect(await ids({ not: { labels: ['team=red'], queues: ['ci'] } })).toEqual(
+      all.filter((id) => !red.includes(id) && !ci.includes(id)),
+    );
   });
 
   it('makes sessions when first named, titles them by their earliest task, and derives their status', async (under) => {
