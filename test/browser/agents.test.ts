@@ -1,4 +1,5 @@
 /** An agent's panel: its pool in phases, its links, in a real browser on the real services. */
+import type { State } from '@holdfast/shared';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSystem } from '../system.ts';
@@ -78,4 +79,53 @@ test('what an agent that is away is asked changes nothing and says so; it is liv
   expect(body.paused).toBe(false);
   // What this page saw of the link, the newest first.
   expect(await panel.innerText()).toMatch(/live\n[^]*silent/);
+});
+
+test('forty agents leave the page its room: the worst are in sight, all of them a click away, and a resync says how far', async () => {
+  await using system = await startSystem();
+  await system.submit({ shell: 'true' }, { title: 'one' });
+  await using dashboard = await openDashboard(browser, system, '/', system.web.url, async (context) => {
+    await context.route('**/api/state', async (route) => {
+      const answer = await route.fetch();
+      const state: State = JSON.parse(await answer.text());
+      const one = state.agents[0]!;
+      const more = Array.from({ length: 39 }, (_, n) => ({
+        ...one,
+        id: `machine-${n}`,
+        name: `a-machine-of-the-build-farm-${n}`,
+        ...(n === 7 ? { state: 'refused', detail: 'It refuses the token.' } : {}),
+        ...(n === 9 ? { state: 'resyncing', progress: { done: 431, of: 2010 } } : {}),
+      }));
+      await route.fulfill({ json: { ...state, agents: [...state.agents, ...more] } });
+    });
+  });
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByTestId('all-agents').getByText('40 agents').waitFor(PATIENCE);
+  expect(await page.getByTestId('agent-chip').first().innerText()).toContain('farm-7');
+  expect(await page.getByTestId('truth').innerText()).toBe(
+    'Resyncing 431 of 2,010 · a-machine-of-the-build-farm-9',
+  );
+  const links = page.locator('.rail [data-testid=agent-link]');
+  expect(await links.count()).toBe(8);
+  for (const [width, colorScheme] of [
+    [1360, 'light'],
+    [1100, 'dark'],
+    [360, 'light'],
+  ] as const) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+    expect([width, await complaintsOf(page)]).toEqual([width, []]);
+  }
+  await page.setViewportSize({ width: 1360, height: 800 });
+  expect(await page.getByTestId('all-agents').isVisible()).toBe(true);
+  await page.getByTestId('agents-all').click();
+  expect(await links.count()).toBe(40);
+  await page.getByTestId('all-agents').click();
+  await page
+    .getByRole('region', { name: 'Connection details' })
+    .getByText('It refuses the token.')
+    .waitFor(PATIENCE);
+  expect(await complaintsOf(page)).toEqual([]);
 });

@@ -91,8 +91,10 @@ test('each event is there with its number and both clocks, opens to its JSON, an
   for (const [index, event] of events.entries()) {
     const row = await rows.nth(index).innerText();
     expect(row).toContain(String(event.seq));
-    expect(row).toMatch(/\d\d:\d\d:\d\d\.\d{3}[^]*\d\d:\d\d:\d\d\.\d{3} [+−]/);
+    expect(row).toMatch(/\d\d:\d\d:\d\d\.\d{3}[^]*\d\d:\d\d:\d\d\.\d{3}/);
   }
+  expect(await rows.nth(2).innerText()).toMatch(/Attempt 1 runs: process group \d+ is confirmed\. → running/);
+  expect(await page.getByTestId('skew').count()).toBe(0);
   await rows.nth(3).getByRole('button').click();
   await page.locator('.record pre', { hasText: '"kind": "completed"' }).waitFor(PATIENCE);
   const href = (await page.getByTestId('events-json').getAttribute('href')) ?? '';
@@ -251,7 +253,7 @@ test('a task can have the whole page, and on a phone each of its parts fits', as
   }
 });
 
-test('a task that was given up says who did, when and what it was', async () => {
+test('a task that was given up says who did, when and what it was; the truth that replaces it says so', async () => {
   await using system = await startSystem();
   const id = await system.submit({ shell: 'echo here; exec sleep 600' }, { title: 'given up' });
   await system.webTaskWhen(id, 'printing', (task) => task.outputBytes > 0);
@@ -260,7 +262,172 @@ test('a task that was given up says who did, when and what it was', async () => 
   await system.agent.end('SIGKILL');
   await page.getByTestId('resolve').click(PATIENCE);
   await expect.poll(() => page.getByTestId('task-status').getAttribute('data-status'), PATIENCE).toBe('lost');
-  expect(await sentenceOf(page)).toMatch(/^Given up by a person at \d\d:\d\d\./);
+  await expect
+    .poll(() => sentenceOf(page), PATIENCE)
+    .toMatch(/^Lost: it was running when web stopped hearing of it; given up by a person at \d\d:\d\d\.$/);
   expect(await complaintsOf(page)).toEqual([]);
   await shoot(page, 'detail-lost');
+  await system.agent.start();
+  await expect
+    .poll(() => sentenceOf(page), PATIENCE)
+    .toMatch(
+      /^Running on test-agent .* It had been given up as lost at \d\d:\d\d; its agent’s word replaced that\.$/,
+    );
+});
+
+const isFocusWithin = (page: Page, selector: string): Promise<boolean> =>
+  page.evaluate(`document.querySelector(${JSON.stringify(selector)}).contains(document.activeElement)`);
+
+test('where there is no room for every button, a menu has the rest; Esc closes it and not the task', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'narrow' });
+  await system.webTaskWhen(id, 'running', ({ status }) => status === 'running');
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page, context } = dashboard;
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: system.web.url });
+  await page.setViewportSize({ width: 1000, height: 800 });
+  const more = page.getByTestId('more');
+  await more.focus();
+  await page.keyboard.press('Enter');
+  await page.getByTestId('more-reclaim').waitFor(PATIENCE);
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    expect(await complaintsOf(page)).toEqual([]);
+  }
+  await page.keyboard.press('Escape');
+  await page.getByTestId('more-reclaim').waitFor({ state: 'hidden', ...PATIENCE });
+  expect(await more.evaluate((element) => element === element.ownerDocument.activeElement)).toBe(true);
+  expect(page.url()).toContain(id);
+  await more.click();
+  await page.getByTestId('more-copy-cli').click();
+  await page.getByTestId('notice').waitFor(PATIENCE);
+  expect(await page.evaluate<string>('navigator.clipboard.readText()')).toContain('exec sleep 600');
+  await more.click();
+  await page.getByTestId('more-reclaim').click();
+  await page.getByTestId('reclaim').click();
+  await system.webTaskWhen(id, 'tried again', ({ attempt }) => attempt === 2);
+  expect(dashboard.complaints).toEqual([]);
+});
+
+test('in a low window the log keeps half of the task, the tabs stay, and on a phone the facts take a line', async () => {
+  await using system = await startSystem();
+  const labels = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`label-${i}`, `value-${i}`]));
+  const shell = 'for i in $(seq 1 50); do echo "line $i"; done; exec sleep 600';
+  const id = await system.submit({ shell }, { title: 'a long title '.repeat(15).trim(), labels });
+  await system.webTaskWhen(id, 'printing', (task) => task.outputBytes > 0);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  const heightOf = async (selector: string): Promise<number> =>
+    (await page.locator(selector).boundingBox())?.height ?? 0;
+  const openings = [undefined, 'reclaim-open'];
+  for (const opening of openings) {
+    if (opening !== undefined) await page.getByTestId(opening).click();
+    for (const height of [700, 600]) {
+      await page.setViewportSize({ width: 1360, height });
+      const share = async (): Promise<number> =>
+        (await heightOf('.log-scroller')) / (await heightOf('.detail'));
+      await expect.poll(share, PATIENCE).toBeGreaterThanOrEqual(0.5);
+      expect(await page.getByTestId('tab-raw').isVisible()).toBe(true);
+      const end = await page.getByTestId('log-end').boundingBox();
+      expect((end?.y ?? height) + (end?.height ?? 0)).toBeLessThanOrEqual(height);
+      expect(await complaintsOf(page)).toEqual([]);
+    }
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  const folded = await heightOf('[data-testid=facts]');
+  expect(folded).toBeLessThan(50);
+  await page.getByTestId('facts-more').click();
+  await expect.poll(() => heightOf('[data-testid=facts]'), PATIENCE).toBeGreaterThan(folded + 100);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+  expect(await complaintsOf(page)).toEqual([]);
+  // 200 %: half as many pixels of CSS. Everything can be reached by scrolling.
+  await page.setViewportSize({ width: 680, height: 430 });
+  await page.getByTestId('tab-raw').click();
+  await page.getByTestId('raw').waitFor(PATIENCE);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(680);
+  expect(await complaintsOf(page)).toEqual([]);
+});
+
+test('who works with the keyboard keeps their place when the task ends under them', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'ends' });
+  await system.webTaskWhen(id, 'running', ({ status }) => status === 'running');
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.getByTestId('cancel').focus();
+  await page.keyboard.press('Enter');
+  await page.locator('[data-testid=task-detail] [data-status=cancelled]').waitFor(PATIENCE);
+  expect(await page.getByTestId('cancel').count()).toBe(0);
+  await expect.poll(() => isFocusWithin(page, '.actions'), PATIENCE).toBe(true);
+  // The next Tab goes on from here, not from the top of the page.
+  await page.keyboard.press('Tab');
+  expect(
+    await page.getByTestId('retry').evaluate((element) => element === element.ownerDocument.activeElement),
+  ).toBe(true);
+});
+
+test('the events of many attempts stand by attempt, each with the way to its log, and can be chosen by kind', async () => {
+  await using system = await startSystem();
+  const spec = { shell: 'echo "try $HOLDFAST_ATTEMPT"; exit 4', retry: { maxAttempts: 6, on: ['failed'] } };
+  const id = await system.submit(spec, { title: 'six tries' });
+  await system.webTaskWhen(id, 'over', isOver);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}?tab=events`);
+  const { page } = dashboard;
+  const groups = page.getByTestId('event-group');
+  await expect.poll(() => groups.count(), PATIENCE).toBe(6);
+  expect(await groups.nth(1).innerText()).toMatch(/^Attempt 2 .*exit 4.*Log$/);
+  const rows = page.getByTestId('event');
+  const all = await rows.count();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    expect(await complaintsOf(page)).toEqual([]);
+  }
+  await page.getByTestId('event-kinds').selectOption('requeued');
+  await expect.poll(() => rows.count(), PATIENCE).toBe(5);
+  expect(await rows.first().innerText()).toContain('Queued again: exit 4');
+  await page.getByTestId('event-kinds').selectOption('');
+  await expect.poll(() => rows.count(), PATIENCE).toBe(all);
+  await groups.nth(1).getByRole('link', { name: 'Log' }).click();
+  await page.getByTestId('task-log').getByText('try 2').waitFor(PATIENCE);
+});
+
+test('a long wait beside work is drawn shorter, with a mark, and still tells its length', async () => {
+  await using system = await startSystem();
+  const first = await system.submit({ shell: 'exec sleep 600', concurrencyKey: 'one' }, { title: 'first' });
+  const id = await system.submit({ shell: 'exec sleep 0.2', concurrencyKey: 'one' }, { title: 'waits' });
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  const wait = page.locator('.span[data-phase=queued]');
+  // Nothing but waiting: it has the whole axis, however long.
+  await expect.poll(() => wait.getAttribute('aria-label'), PATIENCE).toMatch(/^Queued, [3-9]\.\d s/);
+  expect(await page.getByTestId('timeline-cut').count()).toBe(0);
+  await system.call('web', 'POST', `/api/tasks/${first}/cancel`, {});
+  await system.webTaskWhen(id, 'over', isOver);
+  await page.getByTestId('timeline-cut').waitFor(PATIENCE);
+  const share = (await wait.boundingBox())!.width / (await page.locator('.lane-track').boundingBox())!.width;
+  expect(share).toBeLessThan(0.2);
+  expect(await wait.getAttribute('class')).toContain('is-cut');
+  await wait.focus();
+  await expect
+    .poll(() => page.getByTestId('timeline-text').innerText(), PATIENCE)
+    .toMatch(/^Queued, for (\d\.\d|\d\d) s/);
+  expect(await complaintsOf(page)).toEqual([]);
+});
+
+test('what a worker ran elsewhere is not said to have printed nothing', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'make all' }, { queue: 'ci', title: 'by a worker' });
+  const { claim } = await claimOne(system, 'worker-1');
+  await system.call('agent', 'POST', `/claims/${claim.token}/heartbeat`, {});
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  const end = page.getByTestId('log-end');
+  await expect
+    .poll(() => end.innerText(), PATIENCE)
+    .toBe('Worker worker-1 keeps its output: no log of it is kept here.');
+  await system.call('agent', 'POST', `/claims/${claim.token}/complete`, {});
+  await page.locator('[data-testid=task-detail] [data-status=completed]').waitFor(PATIENCE);
+  await expect
+    .poll(() => end.innerText(), PATIENCE)
+    .toBe('Its worker keeps its output: no log of it is kept here.');
 });

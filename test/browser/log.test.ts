@@ -1,4 +1,5 @@
 /** The log of a task, as a person reads it, in a real browser on the real services. */
+import { appendFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSystem, type System } from '../system.ts';
@@ -14,23 +15,21 @@ afterAll(() => browser.close());
 
 const PATIENCE = { timeout: 60_000 };
 
-/** A task whose log grows by what is written into a file of the test's. */
+/** A task that prints whatever is written to a file of the test's. */
 async function growing(
   system: System,
   first: string,
-): Promise<{ id: string; print: (shell: string) => Promise<void> }> {
-  const inbox = `${system.home}/inbox-${Math.random().toString(36).slice(2)}`;
-  const shell = `mkfifo ${inbox}; ${first}; while read -r line < ${inbox}; do eval "$line"; done`;
-  const id = await system.submit({ shell }, { title: 'growing log' });
+): Promise<{ id: string; print: (text: string) => void }> {
+  const source = `${system.home}/said`;
+  writeFileSync(source, first);
+  const id = await system.submit({ command: ['tail', '-n', '+1', '-f', source] }, { title: 'growing log' });
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
-  return {
-    id,
-    async print(line) {
-      const { writeFile } = await import('node:fs/promises');
-      await writeFile(inbox, `${line}\n`);
-    },
-  };
+  return { id, print: (text) => appendFileSync(source, text) };
 }
+
+/** `line <from>` to `line <to>`, one a line. */
+const numbered = (from: number, to: number): string =>
+  Array.from({ length: to - from + 1 }, (_, i) => `line ${from + i}\n`).join('');
 
 const bottomGapOf = (scroller: Locator): Promise<number> =>
   scroller.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
@@ -39,12 +38,12 @@ const lineAt = (page: Page, number: number): Locator => page.locator(`.log-scrol
 
 test('the log follows its end, stands still for a reader who scrolls up, and says how much is new', async () => {
   await using system = await startSystem();
-  const { id, print } = await growing(system, 'for i in $(seq 1 300); do echo "line $i"; done');
+  const { id, print } = await growing(system, numbered(1, 300));
   await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
   const { page } = dashboard;
   const scroller = page.locator('.log-scroller');
   await lineAt(page, 300).waitFor(PATIENCE);
-  await print('for i in $(seq 301 400); do echo "line $i"; done');
+  print(numbered(301, 400));
   await lineAt(page, 400).waitFor(PATIENCE);
   expect(await bottomGapOf(scroller)).toBeLessThan(24);
 
@@ -53,7 +52,7 @@ test('the log follows its end, stands still for a reader who scrolls up, and say
   await page.getByTestId('log-follow').waitFor(PATIENCE);
   await expect.poll(() => bottomGapOf(scroller), PATIENCE).toBeGreaterThan(1000);
   const before = await scroller.evaluate((element) => element.scrollTop);
-  await print('for i in $(seq 401 450); do echo "line $i"; done');
+  print(numbered(401, 450));
   await expect.poll(() => page.getByTestId('log-follow').innerText(), PATIENCE).toContain('50 new lines');
   expect(await scroller.evaluate((element) => element.scrollTop)).toBe(before);
   expect(await complaintsOf(page)).toEqual([]);
@@ -225,4 +224,132 @@ test('on a phone the log has room, and nothing is wider than the screen', async 
   expect(box?.height).toBeGreaterThan(200);
   expect(await complaintsOf(page)).toEqual([]);
   await shoot(page, 'log-phone');
+});
+
+test('while its agent is away no more of a log is offered, with the reason; when it is back, it is, without a reload', async () => {
+  await using system = await startSystem();
+  const shell =
+    'for i in $(seq 1 60000); do echo "line $i, long enough for a log that is not read as a whole ........."; done';
+  const id = await system.submit({ shell }, { title: 'long' });
+  await system.webTaskWhen(id, 'over', (task) => task.status === 'completed');
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.locator('[data-testid=log-end][data-end=complete]').waitFor(PATIENCE);
+  const start = page.getByTestId('log-load-start');
+  await page.locator('.log-scroller').focus();
+  await page.keyboard.press('Home');
+  await start.waitFor(PATIENCE);
+
+  await system.agent.end('SIGKILL');
+  await expect.poll(() => start.isDisabled(), PATIENCE).toBe(true);
+  expect(await page.getByTestId('log-load-before').isDisabled()).toBe(true);
+  expect(await page.getByTestId('log-missed').first().innerText()).toContain('test-agent is not heard');
+  await page.keyboard.press('g');
+  await page.keyboard.press('g');
+  // To the beginning of what is held, which is not given up for what cannot be read.
+  await expect
+    .poll(() => page.locator('.log-scroller').evaluate((element) => element.scrollTop), PATIENCE)
+    .toBe(0);
+  expect(await page.locator('.line').count()).toBeGreaterThan(10);
+  await page.getByTestId('log-search').fill('line 7,');
+  expect(await page.getByTestId('log-search-all').isDisabled()).toBe(true);
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    expect(await complaintsOf(page)).toEqual([]);
+  }
+  await shoot(page, 'log-away');
+
+  await system.agent.start();
+  await expect.poll(() => start.isDisabled(), PATIENCE).toBe(false);
+  expect(await page.getByTestId('log-missed').count()).toBe(0);
+  await start.click();
+  await lineAt(page, 1).waitFor(PATIENCE);
+});
+
+test('the output has the keys of a pager: ends, matches, following, wrapping, unmarking', async () => {
+  await using system = await startSystem();
+  const shell =
+    'for i in $(seq 1 900); do echo "line $i"; [ $((i % 300)) = 150 ] && echo "an ERROR here"; done; exec sleep 600';
+  const id = await system.submit({ shell }, { title: 'keys' });
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  const scroller = page.locator('.log-scroller');
+  await lineAt(page, 903).waitFor(PATIENCE);
+  await scroller.focus();
+  await page.keyboard.press('g');
+  await page.keyboard.press('g');
+  await lineAt(page, 1).waitFor(PATIENCE);
+  await page.getByTestId('log-follow').waitFor(PATIENCE);
+  const top = () => scroller.evaluate((element) => element.scrollTop);
+  await page.keyboard.press('Space');
+  await expect.poll(top, PATIENCE).toBeGreaterThan(100);
+  await page.keyboard.press('Shift+G');
+  await expect.poll(() => bottomGapOf(scroller), PATIENCE).toBeLessThan(24);
+  await page.getByTestId('log-follow').waitFor({ state: 'detached', ...PATIENCE });
+  await page.keyboard.press('.');
+  await page.getByTestId('log-follow').waitFor(PATIENCE);
+  await page.keyboard.press('.');
+  await page.getByTestId('log-follow').waitFor({ state: 'detached', ...PATIENCE });
+
+  await page.keyboard.press('/');
+  await page.keyboard.type('error');
+  await page.keyboard.press('Enter');
+  const found = page.getByTestId('log-found');
+  await expect.poll(() => found.innerText(), PATIENCE).toBe('1 of 3 lines');
+  await scroller.focus();
+  await page.keyboard.press('n');
+  await expect.poll(() => found.innerText(), PATIENCE).toBe('2 of 3 lines');
+  await page.keyboard.press('Shift+N');
+  await expect.poll(() => found.innerText(), PATIENCE).toBe('1 of 3 lines');
+  expect(await page.getByTestId('submit-form').count()).toBe(0);
+  await page.keyboard.press('w');
+  await page.locator('.log.no-wrap').waitFor(PATIENCE);
+  await page.keyboard.press('w');
+
+  await page.locator('.line.is-current .line-number').click();
+  await page.getByTestId('log-unmark').waitFor(PATIENCE);
+  await scroller.focus();
+  await page.keyboard.press('Escape');
+  await page.getByTestId('log-unmark').waitFor({ state: 'detached', ...PATIENCE });
+  expect(new URL(page.url()).hash).toBe('');
+  expect(page.url()).toContain(id);
+  await page.keyboard.press('Escape');
+  await expect.poll(() => page.url().includes(id), PATIENCE).toBe(false);
+});
+
+test('selected lines are copied without their numbers, and sideways the numbers stay', async () => {
+  await using system = await startSystem();
+  const shell = `echo one; echo two; head -c 9000 /dev/zero | tr '\\0' x; echo; echo three`;
+  const id = await system.submit({ shell }, { title: 'selection' });
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await lineAt(page, 4).waitFor(PATIENCE);
+  const selected = await page.evaluate<string>(`(() => {
+    const of = (n) => document.querySelector('[data-line="' + n + '"]');
+    getSelection().setBaseAndExtent(of(1), 0, of(2), of(2).childNodes.length);
+    return getSelection().toString();
+  })()`);
+  expect(selected.trim()).toBe('one\ntwo');
+  await page.getByTestId('log-wrap').click();
+  const scroller = page.locator('.log-scroller');
+  await scroller.evaluate((element) => (element.scrollLeft = 2000));
+  const left = async () =>
+    ((await lineAt(page, 3).locator('.line-number').boundingBox())?.x ?? 0) -
+    ((await scroller.boundingBox())?.x ?? 0);
+  await expect.poll(() => scroller.evaluate((element) => element.scrollLeft), PATIENCE).toBe(2000);
+  expect(Math.abs(await left())).toBeLessThan(2);
+  expect(await complaintsOf(page)).toEqual([]);
+});
+
+test('a log that was deleted is said to be gone, not to have been empty', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'echo here' }, { title: 'deleted' });
+  await system.webTaskWhen(id, 'over', (task) => task.status === 'completed' && task.outputBytes > 0);
+  const runs = `${system.home}/runs/${id}`;
+  for (const run of readdirSync(runs)) rmSync(`${runs}/${run}/output.log`);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await expect
+    .poll(() => page.getByTestId('log-end').innerText(), PATIENCE)
+    .toBe('Its log is gone · exit 0 · 5 B were printed, none of it is left');
 });

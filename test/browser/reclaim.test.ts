@@ -103,7 +103,9 @@ test('a managed task shows the proof of its process; its agent gone, that it cou
   const status = detail.getByTestId('task-status');
   await expect.poll(() => status.getAttribute('data-status'), PATIENCE).toBe('running');
   await expect.poll(() => proof.getAttribute('data-proof'), PATIENCE).toBe('process');
-  expect(await proof.innerText()).toMatch(/pid/i);
+  expect(await proof.innerText()).toMatch(/Process \d+ is alive, verified by its identity/);
+  await detail.getByTestId('proof-details').click();
+  expect(await proof.innerText()).toMatch(/Boot/);
   await detail.getByTestId('reclaim-open').click();
   expect(await detail.getByTestId('reclaim-panel').innerText()).toContain('Its processes are stopped first');
   expect(await complaintsOf(page)).toEqual([]);

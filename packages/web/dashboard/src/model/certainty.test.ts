@@ -15,16 +15,32 @@ test('a running task is as certain as its agent while web is heard', () => {
 
 test('a running task of a live agent is stale when this browser does not hear web', () => {
   const certainty = certaintyOf(aTask(), anAgent({ asOf: 1_055_000 }), stale, now);
-  expect(certainty).toEqual({ state: 'stale', asOf: 1_052_000, reason: 'web_unreachable' });
+  expect(certainty).toEqual({
+    state: 'stale',
+    asOf: 1_052_000,
+    heardAt: 1_052_000,
+    reason: 'web_unreachable',
+  });
 });
 
 test('beyond the deadline nothing that can change is vouched for', () => {
   const certainty = certaintyOf(aTask(), anAgent(), blind, now);
-  expect(certainty).toEqual({ state: 'unknown', asOf: 1_040_000, reason: 'web_unreachable' });
+  expect(certainty).toEqual({
+    state: 'unknown',
+    asOf: 1_040_000,
+    heardAt: 1_040_000,
+    reason: 'web_unreachable',
+  });
 });
 
 test('the oldest proof in the chain is the age that is shown', () => {
   expect(certaintyOf(aTask(), anAgent({ asOf: 1_030_000 }), blind, now).asOf).toBe(1_030_000);
+});
+
+test('each link has its own age: the agent’s proof may be older than our last word from web', () => {
+  const certainty = certaintyOf(aTask(), anAgent({ asOf: 1_030_000 }), blind, now);
+  expect(certainty).toMatchObject({ asOf: 1_030_000, heardAt: 1_040_000 });
+  expect(certaintyOf(aTask(), anAgent({ asOf: 1_030_000 }), live, now).heardAt).toBeUndefined();
 });
 
 test('a doubt that web had when it was last heard keeps its own reason', () => {

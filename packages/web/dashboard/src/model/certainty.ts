@@ -15,6 +15,11 @@ export interface Certainty {
   /** When the status was last vouched for (web's clock, ms). */
   asOf: number;
   reason?: CertaintyReason;
+  /**
+   * When this browser last heard web (web's clock, ms); absent while it hears it. `asOf` is as old as the oldest link:
+   * this is the age of ours alone.
+   */
+  heardAt?: number;
 }
 
 /**
@@ -43,11 +48,11 @@ export function certaintyOf(
   const heardAt = 'ageMs' in link ? now - link.ageMs : known.asOf;
   // Web vouched for its own intents for as long as it was heard.
   const asOf = task.status === 'submitted' ? heardAt : Math.min(known.asOf, heardAt);
-  if (known.state === 'unknown') return { ...known, asOf };
+  if (known.state === 'unknown') return { ...known, asOf, heardAt };
   const blind = link.state === 'blind' || link.state === 'signedOut';
   // Web had doubts of its own when it was last heard: they are the older and the better explanation.
   const reason = known.state === 'stale' ? (known.reason ?? 'web_unreachable') : 'web_unreachable';
-  return { state: blind ? 'unknown' : 'stale', asOf, reason: blind ? 'web_unreachable' : reason };
+  return { state: blind ? 'unknown' : 'stale', asOf, heardAt, reason: blind ? 'web_unreachable' : reason };
 }
 
 /** The status as last asserted, where web shows `unknown`. */

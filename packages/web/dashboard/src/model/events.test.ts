@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest';
 import type { TaskEvent } from '@holdfast/shared';
 import { attemptRows } from './attempts.ts';
-import { eventText, eventWord, gapText, recordOf, type WebDoubt } from './events.ts';
+import {
+  eventSentence,
+  gapText,
+  groupsOf,
+  kindCounts,
+  lagText,
+  recordOf,
+  skewText,
+  type WebDoubt,
+} from './events.ts';
 import { aTask } from './samples.ts';
 
 const base = { taskId: 't', sessionId: 's' };
@@ -42,15 +51,66 @@ const events: TaskEvent[] = [
   },
 ];
 
-test('each event is told in words', () => {
-  expect(events.map((event) => `${eventWord(event.kind)}: ${eventText(event)}`)).toEqual([
-    'Accepted: session calm-harbor',
-    'Claimed: attempt 1 takes a slot',
-    'Started: process group 42 confirmed',
-    'Queued again: its process vanished without a word; counts against its attempts; 1.2 kB of output',
-    expect.stringMatching(/^Claimed: attempt 2, by worker ci-3, lease until /),
+test('each event is a sentence', () => {
+  expect(events.map(eventSentence)).toEqual([
+    'Accepted into session calm-harbor.',
+    'Attempt 1 takes a slot.',
+    'Attempt 1 runs: process group 42 is confirmed.',
+    'Queued again: its process vanished without a word; 1.2 kB of output. It counts against its attempts.',
+    expect.stringMatching(/^Attempt 2 is claimed by worker ci-3, with a lease until [\d:.]+\.$/),
   ]);
-  expect(eventWord('teleported')).toBe('teleported');
+  const end = { attempt: 2, at: 700, from: 'running', to: 'failed' } as const;
+  const data = { outcome: { reason: 'exit' as const, exitCode: 7 }, endedAt: 690, outputBytes: 3 };
+  expect(eventSentence({ ...base, ...end, seq: 7, kind: 'failed', data })).toBe(
+    'Failed: exit 7; 3 B of output.',
+  );
+});
+
+test('an event of a kind that this version does not know is named as it is', () => {
+  const foreign: unknown = {
+    ...base,
+    seq: 9,
+    kind: 'teleported',
+    attempt: 1,
+    at: 1,
+    from: null,
+    to: 'queued',
+  };
+  expect(eventSentence(foreign as TaskEvent)).toBe('teleported');
+});
+
+test('a lag is said when it is worth saying, and a clock that is ahead when that is certain', () => {
+  expect([9, 1000, -1000, 1001, -2500].map(lagText)).toEqual(['', '', '', '+1.0 s', '−2.5 s']);
+  const receivedWith = (lags: number[]) =>
+    events.map(({ seq, at }, i) => ({ seq, receivedAt: at + (lags[i] ?? 0) }));
+  // Late is no proof: it may have been on its way.
+  expect(skewText(events, receivedWith([5000, 90_000, 5000, 5000, 5000]), 'build-2')).toBeUndefined();
+  expect(skewText(events, receivedWith([9, -3400, 20, 9, 9]), 'build-2')).toBe(
+    'The clock of build-2 is ahead of web’s by at least 3.4 s.',
+  );
+  expect(skewText(events, [], 'build-2')).toBeUndefined();
+});
+
+test('the record is told by attempts, and a gap where it stands', () => {
+  const doubt: WebDoubt = { reason: 'agent_unreachable', lastStatus: 'running', asOf: 1, since: 450 };
+  const received = events.map(({ seq, at }) => ({ seq, receivedAt: at }));
+  const groups = groupsOf(recordOf(events, received, [doubt]));
+  expect(
+    groups.map(({ attempt, entries }) => [
+      attempt,
+      entries.map((entry) => (entry.kind === 'gap' ? 'gap' : entry.event.seq)),
+    ]),
+  ).toEqual([
+    [0, [1]],
+    [1, [2, 3, 'gap', 5]],
+    [2, [6]],
+  ]);
+  expect(kindCounts(events)).toEqual([
+    ['submitted', 1],
+    ['claimed', 2],
+    ['started', 1],
+    ['requeued', 1],
+  ]);
 });
 
 test('attempts are known from the events alone, and their agent adds to them', () => {

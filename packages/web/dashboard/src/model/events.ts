@@ -1,11 +1,12 @@
 /**
- * The events of a task as a record for people. Guarantees: pure; every event is there, a kind that this version does not
- * know is shown as it is; between them stands each stretch in which web could not see.
+ * The events of a task as a record for people. Guarantees: pure; every event is a sentence, a kind that this version does
+ * not know is shown as it is; between them stands each stretch in which web could not see; two clocks that disagree are
+ * said to.
  */
 import type { DoubtReason } from '@holdfast/shared/status';
 import type { TaskEvent } from '@holdfast/shared';
 import { outcomeText } from './sentence.ts';
-import { bytesText, preciseTimeText, spanText, timeText } from './words.ts';
+import { capitalized, withoutStop, bytesText, preciseTimeText, spanText, timeText } from './words.ts';
 
 /** An agent of a newer version may send a kind that is not named here. */
 const kindWords: Partial<Record<string, string>> = {
@@ -26,42 +27,55 @@ export function eventWord(kind: string): string {
   return kindWords[kind] ?? kind;
 }
 
-/** Its data in words; '' where the kind says everything. */
-export function eventText(event: TaskEvent): string {
+/** What happened, as a sentence. */
+export function eventSentence(event: TaskEvent): string {
   switch (event.kind) {
     case 'submitted':
-      return `session ${event.data.task.sessionId}`;
-    case 'claimed':
-      return event.data?.claim === undefined
-        ? `attempt ${event.attempt} takes a slot`
-        : `attempt ${event.attempt}, by worker ${event.data.claim.worker}, lease until ${preciseTimeText(event.data.claim.leaseExpiresAt)}`;
+      return `Accepted into session ${event.data.task.sessionId}.`;
+    case 'claimed': {
+      const claim = event.data?.claim;
+      return claim === undefined
+        ? `Attempt ${event.attempt} takes a slot.`
+        : `Attempt ${event.attempt} is claimed by worker ${claim.worker}, with a lease until ${preciseTimeText(claim.leaseExpiresAt)}.`;
+    }
     case 'started': {
       const { process, claim } = event.data ?? {};
-      if (process !== undefined) return `process group ${process.pid} confirmed`;
-      return claim === undefined ? '' : `first heartbeat of worker ${claim.worker}`;
+      const why =
+        process !== undefined
+          ? `: process group ${process.pid} is confirmed`
+          : claim !== undefined
+            ? `: worker ${claim.worker} sent its first heartbeat`
+            : '';
+      return `Attempt ${event.attempt} runs${why}.`;
     }
     case 'adopted':
-      return `process group ${event.data.process.pid} verified alive after a restart of the agent`;
+      return `Process group ${event.data.process.pid} was verified alive after a restart of the agent.`;
     case 'requeued': {
       const { outcome, charged, notBeforeAt, outputBytes } = event.data;
-      const charge = charged ? 'counts against its attempts' : 'does not count against its attempts';
-      const wait = notBeforeAt === undefined ? '' : `, not before ${preciseTimeText(notBeforeAt)}`;
-      return `${outcomeText(outcome)}; ${charge}${wait}; ${bytesText(outputBytes)} of output`;
+      const charge = charged ? 'It counts' : 'It does not count';
+      const wait =
+        notBeforeAt === undefined ? '' : ` Not tried again before ${preciseTimeText(notBeforeAt)}.`;
+      return `Queued again: ${outcomeText(outcome)}; ${bytesText(outputBytes)} of output. ${charge} against its attempts.${wait}`;
     }
     case 'stopRequested':
-      return event.data.message ?? stopWords[event.data.cause];
+      return `A stop was requested: ${withoutStop(event.data.message ?? stopWords[event.data.cause])}.`;
     case 'reported':
-      return event.data.externalId;
+      return `Its runner reported its own id: ${event.data.externalId}`;
     case 'attention':
-      return 'cleared' in event.data ? `${event.data.code.replaceAll('_', ' ')} is over` : event.data.message;
+      return 'cleared' in event.data
+        ? `${capitalized(event.data.code.replaceAll('_', ' '))} is over.`
+        : `Needs attention: ${withoutStop(event.data.message)}.`;
     case 'completed':
     case 'failed':
-    case 'cancelled':
-      return [outcomeText(event.data.outcome), `${bytesText(event.data.outputBytes)} of output`]
-        .filter((part) => part !== '')
-        .join('; ');
-    default:
-      return event satisfies never;
+    case 'cancelled': {
+      const how = [outcomeText(event.data.outcome), `${bytesText(event.data.outputBytes)} of output`];
+      return `${eventWord(event.kind)}: ${how.filter((part) => part !== '').join('; ')}.`;
+    }
+    default: {
+      // The compiler knows all kinds; an agent of a newer version may know more.
+      const { kind }: { kind: string } = event satisfies never;
+      return eventWord(kind);
+    }
   }
 }
 
@@ -125,3 +139,56 @@ const gapReasons: Record<DoubtReason, string> = {
   not_on_agent: '{agent} did not know this task',
   agent_removed: 'its agent was not followed',
 };
+
+/** Two clocks this close agree: the way from one to the other takes time. */
+const AGREEING_MS = 1000;
+
+/** By how much web's clock says later than the agent's, when that is worth saying; '' else. */
+export function lagText(lagMs: number): string {
+  if (Math.abs(lagMs) <= AGREEING_MS) return '';
+  return `${lagMs < 0 ? '−' : '+'}${spanText(Math.abs(lagMs))}`;
+}
+
+/**
+ * What the two clocks prove of each other: web cannot have received an event before it happened, so the smallest lag is
+ * how far the agent's clock is ahead, at least. That it is behind cannot be told from an event that came late.
+ */
+export function skewText(
+  events: readonly Pick<TaskEvent, 'seq' | 'at'>[],
+  received: readonly { seq: number; receivedAt: number }[],
+  agentName: string,
+): string | undefined {
+  const receivedAt = new Map(received.map((entry) => [entry.seq, entry.receivedAt]));
+  const lags = events.flatMap(({ seq, at }) => {
+    const had = receivedAt.get(seq);
+    return had === undefined ? [] : [had - at];
+  });
+  const least = Math.min(...lags);
+  if (!(least < -AGREEING_MS)) return undefined;
+  return `The clock of ${agentName} is ahead of web’s by at least ${spanText(-least)}.`;
+}
+
+/** What happened in one attempt, and before the first one (0). */
+export interface RecordGroup {
+  attempt: number;
+  entries: RecordEntry[];
+}
+
+/** The record by attempts, in order; a gap belongs where it stands. */
+export function groupsOf(entries: readonly RecordEntry[]): RecordGroup[] {
+  const groups: RecordGroup[] = [];
+  for (const entry of entries) {
+    const last = groups.at(-1);
+    const attempt = entry.kind === 'event' ? entry.event.attempt : (last?.attempt ?? 0);
+    if (last?.attempt === attempt) last.entries.push(entry);
+    else groups.push({ attempt, entries: [entry] });
+  }
+  return groups;
+}
+
+/** Which kinds there are, and how many of each, in the order of their first event. */
+export function kindCounts(events: readonly { kind: string }[]): [kind: string, count: number][] {
+  const counts = new Map<string, number>();
+  for (const { kind } of events) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts];
+}

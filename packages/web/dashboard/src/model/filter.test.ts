@@ -67,7 +67,8 @@ test('a filter survives the way through the URL', () => {
     attempt: '>1',
     exit: '!0',
     since: '2h',
-    order: 'oldest',
+    order: 'longest',
+    not: { agent: ['a', 'b&c'], label: ['k=v,w'], is: ['stale'], exit: ['0'], since: ['2h'] },
   };
   expect(filterFromParams(new URLSearchParams(filterToParams(filter).toString()))).toEqual(filter);
 });
@@ -76,7 +77,9 @@ test('what a URL says wrongly restricts nothing', () => {
   expect(
     isEmptyFilter(
       filterFromParams(
-        new URLSearchParams('status=nonsense&session=&q=&is=odd&attempt=x&exit=&since=soon&order=odd'),
+        new URLSearchParams(
+          'status=nonsense&session=&q=&is=odd&attempt=x&exit=&since=soon&order=odd&-agent=&-is=odd&-exit=x',
+        ),
       ),
     ),
   ).toBe(true);
@@ -146,6 +149,42 @@ test('queue, attempt and exit code restrict, and since lets go of what ended bef
   expect(accepts({ since: '1m' }, over)).toBe(true);
   expect(accepts({ since: '1m' }, { ...over, endedAt: NOW - 60_001 })).toBe(false);
   expect(accepts({ since: '1m' }, aTask({ createdAt: 0 }))).toBe(true);
+});
+
+test('what is excluded is exactly what the same part takes', () => {
+  const over = aTask({ status: 'failed', endedAt: NOW - 60_000, outcome: { reason: 'exit', exitCode: 7 } });
+  const { agentId: _, ...nobodys } = aTask({ labels: { team: 'core' } });
+  const tasks = [over, nobodys, aTask({ attempt: 2, queue: 'ci', sessionId: 'other' })];
+  const parts = [
+    ['agent', 'build-2'],
+    ['label', 'team=core'],
+    ['label', 'team'],
+    ['queue', 'ci'],
+    ['sessionId', 'other'],
+    ['attempt', '>1'],
+    ['exit', '!0'],
+    ['since', '1m'],
+  ] as const;
+  for (const [part, value] of parts) {
+    for (const task of tasks) {
+      expect(accepts({ not: { [part]: [value] } }, task)).toBe(!accepts({ [part]: value }, task));
+    }
+  }
+  expect(accepts({ not: { is: ['attention'] } })).toBe(true);
+  const asking = aTask({ attention: [{ code: 'disk_slow', message: 'm', sinceAt: 1 }] });
+  expect(accepts({ not: { is: ['attention'] } }, asking)).toBe(false);
+  expect(accepts({ not: { agent: ['other', 'a1'] } })).toBe(false);
+});
+
+test('the API is asked for exclusions by its own names, each value apart', () => {
+  const not = { agent: ['a', 'b'], label: ['k=v,w'], is: ['needs-you' as const], since: ['1m'] };
+  expect([...filterToQuery({ ...noFilter, not }, NOW)]).toEqual([
+    ['notIs', 'needsYou'],
+    ['notAgent', 'a'],
+    ['notAgent', 'b'],
+    ['notLabel', 'k=v,w'],
+    ['notSince', String(NOW - 60_000)],
+  ]);
 });
 
 test('a time is today, a span, or a day', () => {

@@ -10,6 +10,27 @@ import { isEnded, shownStatuses } from '@holdfast/shared/status';
 export const marks = ['needs-you', 'stale', 'attention', 'refused', 'pending'] as const;
 export type Mark = (typeof marks)[number];
 
+/** The orders of a list but for the usual one, newest first. */
+export const orders = ['oldest', 'changed', 'longest'] as const;
+export type Order = (typeof orders)[number];
+
+/** What may be asked of a task by one value: its name in the URL, and here. */
+const parts = [
+  ['session', 'sessionId'],
+  ['agent', 'agent'],
+  ['queue', 'queue'],
+  ['label', 'label'],
+  ['attempt', 'attempt'],
+  ['exit', 'exit'],
+  ['since', 'since'],
+] as const;
+export type Part = (typeof parts)[number][1];
+
+/** What must not hold: none of these. */
+interface Exclusions extends Partial<Record<Part, string[]>> {
+  is?: Mark[];
+}
+
 /** Empty lists and absent fields restrict nothing; all others must hold. */
 export interface Filter {
   statuses: ShownStatus[];
@@ -22,7 +43,8 @@ export interface Filter {
   /** Not ended, or ended since: `today`, `90m`, `2h`, `7d`, `2026-11-20`, `2026-11-20T14:00`. */
   since?: string;
   /** The order of the list; absent for newest first. It restricts nothing. */
-  order?: 'oldest';
+  order?: Order;
+  not?: Exclusions;
   sessionId?: string;
   /** An agent's id or name. */
   agent?: string;
@@ -74,7 +96,7 @@ export function sinceTime(since: string, now: number): number | undefined {
   return Number.isNaN(at) || at < 0 ? undefined : at;
 }
 
-export function isNumberTest(text: string): boolean {
+function isNumberTest(text: string): boolean {
   return /^[<>!]?\d{1,9}$/.test(text);
 }
 
@@ -125,6 +147,35 @@ function endOf(task: ShownTask): number | undefined {
   return (task.status === 'lost' ? task.verdict?.at : undefined) ?? task.endedAt ?? task.updatedAt;
 }
 
+function holdsOf(
+  task: ShownTask,
+  part: Part,
+  value: string,
+  agents: readonly ShownAgent[],
+  now: number,
+): boolean {
+  switch (part) {
+    case 'sessionId':
+      return task.sessionId === value;
+    case 'agent':
+      return task.agentId === value || agents.some(({ id, name }) => id === task.agentId && name === value);
+    case 'queue':
+      return task.queue === value;
+    case 'label': {
+      const { key, value: wanted } = splitLabel(value);
+      return Object.hasOwn(task.labels, key) && (wanted === undefined || task.labels[key] === wanted);
+    }
+    case 'attempt':
+      return holds(value, task.attempt);
+    case 'exit':
+      return isEnded(task.status) && holds(value, task.outcome?.exitCode);
+    case 'since':
+      return (endOf(task) ?? Number.POSITIVE_INFINITY) >= (sinceTime(value, now) ?? 0);
+    default:
+      return part satisfies never;
+  }
+}
+
 /** `now` is web's clock (ms). */
 export function matches(
   task: ShownTask,
@@ -132,26 +183,14 @@ export function matches(
   agents: readonly ShownAgent[],
   now: number,
 ): boolean {
+  const { not } = filter;
   if (filter.statuses.length > 0 && !filter.statuses.includes(task.status)) return false;
   if (filter.is?.every((mark) => hasMark(task, mark, now)) === false) return false;
-  if (filter.queue !== undefined && task.queue !== filter.queue) return false;
-  if (filter.attempt !== undefined && !holds(filter.attempt, task.attempt)) return false;
-  if (filter.exit !== undefined) {
-    if (!isEnded(task.status) || !holds(filter.exit, task.outcome?.exitCode)) return false;
-  }
-  if (filter.since !== undefined) {
-    const endedAt = endOf(task);
-    if (endedAt !== undefined && endedAt < (sinceTime(filter.since, now) ?? 0)) return false;
-  }
-  if (filter.sessionId !== undefined && task.sessionId !== filter.sessionId) return false;
-  if (filter.agent !== undefined && task.agentId !== filter.agent) {
-    const agent = agents.find((candidate) => candidate.id === task.agentId);
-    if (agent === undefined || agent.name !== filter.agent) return false;
-  }
-  if (filter.label !== undefined) {
-    const { key, value } = splitLabel(filter.label);
-    if (!Object.hasOwn(task.labels, key)) return false;
-    if (value !== undefined && task.labels[key] !== value) return false;
+  if (not?.is?.some((mark) => hasMark(task, mark, now)) === true) return false;
+  for (const [, part] of parts) {
+    const wanted = filter[part];
+    if (wanted !== undefined && !holdsOf(task, part, wanted, agents, now)) return false;
+    if (not?.[part]?.some((value) => holdsOf(task, part, value, agents, now)) === true) return false;
   }
   if (filter.text !== undefined) {
     const needle = filter.text.toLowerCase();
@@ -166,18 +205,28 @@ function splitLabel(label: string): { key: string; value?: string } {
   return equals < 0 ? { key: label } : { key: label.slice(0, equals), value: label.slice(equals + 1) };
 }
 
+/** Whether a value is one that its part can have. */
+export function isValueOf(part: Part, value: string): boolean {
+  if (part === 'attempt' || part === 'exit') return isNumberTest(value);
+  return part === 'since' ? sinceTime(value, 0) !== undefined : value !== '';
+}
+
+export function isOrder(value: string | null): value is Order {
+  return orders.some((order) => order === value);
+}
+
 /** The filter as the query of the page's own URL; stable order, nothing that does not restrict or order. */
 export function filterToParams(filter: Filter): URLSearchParams {
   const params = new URLSearchParams();
+  const { not = {} } = filter;
   if (filter.statuses.length > 0) params.set('status', filter.statuses.join(','));
   if (filter.is !== undefined && filter.is.length > 0) params.set('is', filter.is.join(','));
-  if (filter.sessionId !== undefined) params.set('session', filter.sessionId);
-  if (filter.agent !== undefined) params.set('agent', filter.agent);
-  if (filter.queue !== undefined) params.set('queue', filter.queue);
-  if (filter.label !== undefined) params.set('label', filter.label);
-  if (filter.attempt !== undefined) params.set('attempt', filter.attempt);
-  if (filter.exit !== undefined) params.set('exit', filter.exit);
-  if (filter.since !== undefined) params.set('since', filter.since);
+  if (not.is !== undefined && not.is.length > 0) params.set('-is', not.is.join(','));
+  for (const [name, part] of parts) {
+    const wanted = filter[part];
+    if (wanted !== undefined) params.set(name, wanted);
+    for (const value of not[part] ?? []) params.append(`-${name}`, value);
+  }
   if (filter.text !== undefined) params.set('q', filter.text);
   if (filter.order !== undefined) params.set('order', filter.order);
   return params;
@@ -187,47 +236,54 @@ export function filterToParams(filter: Filter): URLSearchParams {
 export function filterFromParams(params: URLSearchParams): Filter {
   const listed = (name: string): string[] => [...new Set((params.get(name) ?? '').split(','))];
   const filter: Filter = { statuses: listed('status').filter(isStatus) };
+  const not: Exclusions = {};
   const is = listed('is').filter(isMark);
   if (is.length > 0) filter.is = is;
-  const session = params.get('session');
-  if (session) filter.sessionId = session;
-  const agent = params.get('agent');
-  if (agent) filter.agent = agent;
-  const queue = params.get('queue');
-  if (queue) filter.queue = queue;
-  const label = params.get('label');
-  if (label) filter.label = label;
-  const attempt = params.get('attempt');
-  if (attempt !== null && isNumberTest(attempt)) filter.attempt = attempt;
-  const exit = params.get('exit');
-  if (exit !== null && isNumberTest(exit)) filter.exit = exit;
-  const since = params.get('since');
-  if (since !== null && sinceTime(since, 0) !== undefined) filter.since = since;
+  const notIs = listed('-is').filter(isMark);
+  if (notIs.length > 0) not.is = notIs;
+  for (const [name, part] of parts) {
+    const wanted = params.get(name);
+    if (wanted !== null && isValueOf(part, wanted)) filter[part] = wanted;
+    const unwanted = params.getAll(`-${name}`).filter((value) => isValueOf(part, value));
+    if (unwanted.length > 0) not[part] = [...new Set(unwanted)];
+  }
+  if (Object.keys(not).length > 0) filter.not = not;
   const text = params.get('q');
   if (text) filter.text = text;
-  if (params.get('order') === 'oldest') filter.order = 'oldest';
+  const order = params.get('order');
+  if (isOrder(order)) filter.order = order;
   return filter;
 }
 
+const webMark = (mark: Mark): string => (mark === 'needs-you' ? 'needsYou' : mark);
+
 /** The filter as web's own fields, as a bulk action takes them; `now` is web's clock (ms). */
 export function filterToFields(filter: Filter, now: number): Record<string, string | number | string[]> {
-  const { statuses, is, sessionId, since, text, order: _order, label, ...same } = filter;
-  return {
+  const { statuses, is, since, text, order: _order, not = {}, label, ...same } = filter;
+  const fields: Record<string, string | number | string[]> = {
     ...same,
     ...(statuses.length === 0 ? {} : { status: statuses }),
-    ...(is === undefined ? {} : { is: is.map((mark) => (mark === 'needs-you' ? 'needsYou' : mark)) }),
-    ...(sessionId === undefined ? {} : { sessionId }),
+    ...(is === undefined ? {} : { is: is.map(webMark) }),
     ...(label === undefined ? {} : { label: [label] }),
     ...(since === undefined ? {} : { since: sinceTime(since, now) ?? 0 }),
     ...(text === undefined ? {} : { q: text }),
+    ...(not.is === undefined ? {} : { notIs: not.is.map(webMark) }),
   };
+  for (const [, part] of parts) {
+    const values = not[part];
+    if (values === undefined) continue;
+    const name = `not${part[0]!.toUpperCase()}${part.slice(1)}`;
+    // Whatever began after one of several times began after the earliest.
+    fields[name] = part === 'since' ? Math.min(...values.map((value) => sinceTime(value, now) ?? 0)) : values;
+  }
+  return fields;
 }
 
 /** The filter as the query of `GET /api/tasks`. */
 export function filterToQuery(filter: Filter, now: number): URLSearchParams {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(filterToFields(filter, now))) {
-    params.set(name, Array.isArray(value) ? value.join(',') : String(value));
+    for (const one of Array.isArray(value) ? value : [value]) params.append(name, String(one));
   }
   if (filter.order !== undefined) params.set('order', filter.order);
   return params;
@@ -249,13 +305,16 @@ export interface View {
   filter: Filter;
   /** What it holds, in a sentence. */
   help: string;
+  /** Said where it holds nothing. */
+  empty?: string;
 }
 
-const viewOf = (id: string, name: string, help: string, filter: Partial<Filter>): View => ({
+const viewOf = (id: string, name: string, help: string, filter: Partial<Filter>, empty?: string): View => ({
   id,
   name,
   help,
   filter: { ...noFilter, ...filter },
+  ...(empty === undefined ? {} : { empty }),
 });
 
 export const needsYouView = viewOf(
@@ -265,20 +324,46 @@ export const needsYouView = viewOf(
     'actions (a refused submit for a day), agents that need a hand, and notification channels that do not deliver.',
   { is: ['needs-you'] },
 );
-export const failedTodayView = viewOf('failed-today', 'Failed today', 'Failed since midnight, your time.', {
-  statuses: ['failed'],
-  since: 'today',
-});
+export const failedTodayView = viewOf(
+  'failed-today',
+  'Failed today',
+  'Failed since midnight, your time.',
+  { statuses: ['failed'], since: 'today' },
+  'Nothing failed today',
+);
 
 /** The views of the rail, by what a person wants to know. */
 export const views: readonly View[] = [
   needsYouView,
-  viewOf('unknown', 'Unknown', 'What happens to them cannot be seen now.', { statuses: ['unknown'] }),
-  viewOf('running', 'Running', 'Starting or running.', { statuses: ['starting', 'running'] }),
-  viewOf('queued', 'Queued', 'Waiting for an agent or a slot.', { statuses: ['submitted', 'queued'] }),
+  viewOf(
+    'unknown',
+    'Unknown',
+    'What happens to them cannot be seen now.',
+    { statuses: ['unknown'] },
+    'Nothing is unknown',
+  ),
+  viewOf(
+    'running',
+    'Running',
+    'Starting or running.',
+    { statuses: ['starting', 'running'] },
+    'Nothing is running',
+  ),
+  viewOf(
+    'queued',
+    'Queued',
+    'Waiting for an agent or a slot.',
+    { statuses: ['submitted', 'queued'] },
+    'Nothing waits',
+  ),
   failedTodayView,
   viewOf('all', 'All', 'Every task.', {}),
 ];
+
+/** The view that shows exactly this, in whatever order. */
+export function viewShowing({ order: _order, ...restricting }: Filter): View | undefined {
+  return views.find(({ filter }) => isSameFilter(filter, restricting));
+}
 
 /** Whether what it holds can change by itself: such a count is doubtful while web is not heard. */
 export function isOpenEnded({ statuses, is }: Filter): boolean {

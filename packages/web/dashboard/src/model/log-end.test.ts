@@ -26,11 +26,14 @@ test('a worker keeps its output: its log is not said to be waited for', () => {
   const claim = { worker: 'ci-3', leaseExpiresAt: readAt + 9000, lastHeartbeatAt: readAt };
   const text = 'Worker ci-3 keeps its output: no log of it is kept here.';
   expect(logEnd(input({ totalBytes: 0, task: aTask({ claim }) }))).toEqual({ kind: 'elsewhere', text });
-  const ended = aTask({ status: 'completed', spec: { payload: { build: 7 } } });
-  expect(logEnd(input({ state: 'ended', totalBytes: 0, task: ended }))).toEqual({
-    kind: 'elsewhere',
-    text: 'Its worker keeps its output: no log of it is kept here.',
-  });
+  // Over, its claim is gone from the row; a shell line in its spec was its worker's to run all the same.
+  for (const spec of [{ payload: { build: 7 } }, { shell: 'make' }]) {
+    const ended = aTask({ status: 'completed', queue: 'ci', spec });
+    expect(logEnd(input({ state: 'ended', totalBytes: 0, task: ended }))).toEqual({
+      kind: 'elsewhere',
+      text: 'Its worker keeps its output: no log of it is kept here.',
+    });
+  }
   const run = aTask({ spec: { runner: 'claude', prompt: 'p' } });
   expect(logEnd(input({ totalBytes: 0, task: run })).kind).toBe('following');
 });
@@ -41,8 +44,19 @@ test('the end says how it ended and how much there is', () => {
     kind: 'complete',
     text: 'End of output · exit 0 · 4,312 lines',
   });
+  const silent = { ...task, outputBytes: 0 };
+  expect(logEnd(input({ state: 'ended', task: silent, totalBytes: 0 })).text).toBe(
+    'End of output · exit 0 · nothing was printed',
+  );
+});
+
+test('a log that was deleted or cut is not said to be all that was printed', () => {
+  const task = aTask({ status: 'completed', outputBytes: 20, outcome: { reason: 'exit', exitCode: 0 } });
   expect(logEnd(input({ state: 'ended', task, totalBytes: 0 })).text).toBe(
-    'End of output · exit 0 · nothing was printed · 10 B that were counted are missing',
+    'Its log is gone · exit 0 · 20 B were printed, none of it is left',
+  );
+  expect(logEnd(input({ state: 'ended', task, lineCount: 1 })).text).toBe(
+    'End of output · exit 0 · 1 line · 10 B that were counted are missing',
   );
 });
 

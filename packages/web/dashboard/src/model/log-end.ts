@@ -87,9 +87,9 @@ export function logEnd(input: LogEndInput): LogEnd {
   }
 }
 
-/** Such a task is claimed by a worker that runs elsewhere: its agent starts nothing and reads no output. */
-function isWorkersTask({ claim, spec }: ShownTask): boolean {
-  return claim !== undefined || (spec.command ?? spec.shell ?? spec.runner) === undefined;
+/** Such a task is claimed by a worker that runs elsewhere, whatever its spec says: its agent starts nothing of it. */
+function isWorkersTask({ claim, queue }: Pick<ShownTask, 'claim' | 'queue'>): boolean {
+  return claim !== undefined || queue !== 'default';
 }
 
 function workersText({ claim }: ShownTask): string {
@@ -102,13 +102,18 @@ function completeText({ task, attempt, totalBytes, lineCount }: LogEndInput): st
   const how = isNewest
     ? outcomeText(task.outcome) || (isEnded(task.status) ? statusHelp[task.status].word.toLowerCase() : '')
     : `of attempt ${attempt}`;
+  const lost = isNewest ? task.outputBytes - totalBytes : 0;
+  if (totalBytes === 0 && lost > 0) {
+    return ['Its log is gone', how, `${bytesText(lost)} were printed, none of it is left`]
+      .filter((part) => part !== '')
+      .join(' · ');
+  }
   const size =
     totalBytes === 0
       ? 'nothing was printed'
       : lineCount === undefined
         ? bytesText(totalBytes)
         : plural(lineCount, 'line');
-  const lost = isNewest ? task.outputBytes - totalBytes : 0;
   return ['End of output', how, size, lost > 0 ? `${bytesText(lost)} that were counted are missing` : '']
     .filter((part) => part !== '')
     .join(' · ');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { extendMark, markFromHash, markToHash, type LogMark } from './log-mark.ts';
+import { extendMark, markFromHash, markToHash, type LogMark, markText } from './log-mark.ts';
 
 test('each mark has one hash and comes back from it', () => {
   const marks: LogMark[] = [
@@ -24,4 +24,10 @@ test('a second line makes it a range, in either direction', () => {
   const first = extendMark(undefined, 5);
   expect(extendMark(first, 9)).toEqual({ kind: 'lines', from: 5, to: 9 });
   expect(extendMark(first, 2)).toEqual({ kind: 'lines', from: 2, to: 5 });
+});
+
+test('a mark is named as a person would', () => {
+  expect(markText({ kind: 'lines', from: 7, to: 7 })).toBe('line 7');
+  expect(markText({ kind: 'lines', from: 7, to: 9 })).toBe('lines 7 to 9');
+  expect(markText({ kind: 'byte', offset: 12 })).toBe('byte 12');
 });

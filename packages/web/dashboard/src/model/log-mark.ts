@@ -22,3 +22,9 @@ export function extendMark(mark: LogMark | undefined, line: number): LogMark {
   const from = mark?.kind === 'lines' ? mark.from : line;
   return { kind: 'lines', from: Math.min(from, line), to: Math.max(from, line) };
 }
+
+/** `line 7`, `lines 7 to 9`, `byte 1048576`. */
+export function markText(mark: LogMark): string {
+  if (mark.kind === 'byte') return `byte ${mark.offset}`;
+  return mark.from === mark.to ? `line ${mark.from}` : `lines ${mark.from} to ${mark.to}`;
+}

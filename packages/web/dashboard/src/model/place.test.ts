@@ -33,8 +33,12 @@ test('a session has its own address', () => {
   );
 });
 
-test('a path that names nothing is the list', () => {
-  expect(read('/what/ever')).toEqual({ filter: { statuses: [] }, tab: 'log' });
+test('a path that names nothing is nowhere, and keeps its address', () => {
+  for (const path of ['/what/ever', '/tasks', '/tasks/a/b', '/sessions/']) {
+    expect(read(path)).toEqual({ filter: { statuses: [] }, tab: 'log', nowhere: path });
+    expect(placeToUrl(read(path))).toBe(path);
+  }
+  expect(read('/index.html').nowhere).toBe('/index.html');
 });
 
 test('a stray percent sign in a hand-written URL breaks nothing', () => {

@@ -6,6 +6,8 @@
  *   /tasks/<id>        one task            the same query: the list beside it; ?tab=…, ?log=<attempt>, #L<line>
  *   /sessions/<id>     the list of a session
  *   /agents/<id>       one agent           the same query: the list beside it
+ *
+ * Any other path is a place as well, `nowhere`: the page says so instead of showing what nobody asked for.
  */
 import { filterFromParams, filterToParams, type Filter } from './filter.ts';
 import { markFromHash, markToHash, type LogMark } from './log-mark.ts';
@@ -16,6 +18,8 @@ export type Tab = (typeof tabs)[number];
 export interface Place {
   filter: Filter;
   taskId?: string;
+  /** The address is no page: its path. */
+  nowhere?: string;
   /** An agent's panel; never with a task. */
   agentId?: string;
   tab: Tab;
@@ -40,13 +44,13 @@ export function placeFromUrl(url: URL): Place {
   }
   if (room === 'sessions') return { filter: { ...filter, sessionId: decode(rest!) }, tab };
   if (room === 'agents') return { filter, tab: 'log', agentId: decode(rest!) };
-  return { filter, tab: 'log' };
+  return url.pathname === '/' ? { filter, tab: 'log' } : { filter, tab: 'log', nowhere: url.pathname };
 }
 
 /** Path, query and hash. */
 export function placeToUrl(place: Place): string {
   const params = filterToParams(place.filter);
-  let path = '/';
+  let path = place.nowhere ?? '/';
   let hash = '';
   if (place.taskId !== undefined) {
     path = `/tasks/${encodeURIComponent(place.taskId)}`;

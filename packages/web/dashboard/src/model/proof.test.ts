@@ -10,9 +10,8 @@ const unheard: Certainty = { state: 'unknown', asOf: at - 9000, reason: 'agent_u
 test('a process is proven by its identity: pid, start, boot', () => {
   expect(say({ kind: 'process', pid: 42, startedAt: at, bootId: 'b-1', others: 2 })).toEqual({
     tone: 'proven',
-    text: 'Its process is alive, verified by its identity.',
+    text: 'Process 42 is alive, verified by its identity.',
     facts: [
-      ['Pid', '42'],
       ['Started', '14:02:11.042'],
       ['Boot', 'b-1'],
       ['Besides', '2 further processes'],

@@ -29,9 +29,8 @@ export function proofText(
     case 'process':
       return {
         tone: 'proven',
-        text: 'Its process is alive, verified by its identity.',
+        text: `Process ${proof.pid} is alive, verified by its identity.`,
         facts: [
-          ['Pid', String(proof.pid)],
           ['Started', preciseTimeText(proof.startedAt)],
           ['Boot', proof.bootId],
           ...(proof.others === 0

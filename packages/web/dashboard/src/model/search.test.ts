@@ -1,15 +1,16 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { shownStatuses } from '@holdfast/shared/status';
-import { marks } from './filter.ts';
-import { fixedValues, formatSearch, parseSearch, suggest, withoutUnfinished } from './search.ts';
+import { marks, orders } from './filter.ts';
+import { fixedValues, formatSearch, parseSearch, readSearch, suggest, type Known } from './search.ts';
 
-const known = {
+const known: Known = {
   ...fixedValues,
-  queue: ['default', 'ci'],
-  agent: ['build-2', 'laptop'],
-  session: ['calm harbor'],
-  label: ['team=core'],
+  status: shownStatuses.map((value) => ({ value, hint: `help of ${value}` })),
+  queue: [{ value: 'default' }, { value: 'ci' }],
+  agent: [{ value: 'build-2' }, { value: 'laptop' }],
+  session: [{ value: 'calm harbor', hint: 'Repair the checkout' }],
+  label: [{ value: 'team=core' }],
 };
 
 test('qualifiers and free text make a filter', () => {
@@ -22,11 +23,22 @@ test('qualifiers and free text make a filter', () => {
   });
 });
 
-test('a word that cannot be understood is searched for as text', () => {
-  expect(parseSearch('status:nonsense http://x status:')).toEqual({
-    statuses: [],
-    text: 'status:nonsense http://x status:',
+test('a qualifier that cannot be understood is told and restricts nothing; other colons, and quotes, are text', () => {
+  expect(readSearch('flaky status:nonsense http://x "is:odd" status:')).toEqual({
+    filter: { statuses: [], text: 'flaky http://x is:odd' },
+    problems: [
+      'status:nonsense is not understood (status: running, failed, unknown …).',
+      'status: needs a value (status: running, failed, unknown …).',
+    ],
   });
+});
+
+test('an agent that nobody knows is told, once agents are known', () => {
+  expect(readSearch('agent:lap is:stale', known)).toEqual({
+    filter: { statuses: [], is: ['stale'] },
+    problems: ['No agent is called “lap”.'],
+  });
+  expect(readSearch('agent:lap').filter).toEqual({ statuses: [], agent: 'lap' });
 });
 
 test('a quoted value keeps its spaces', () => {
@@ -39,6 +51,22 @@ test('a quoted value keeps its spaces', () => {
 
 test('every filter survives being written and read', () => {
   const text = fc.string({ minLength: 1, maxLength: 20 }).filter((value) => value.trim() !== '');
+  const several = fc.uniqueArray(text, { minLength: 1, maxLength: 3 });
+  const not = fc
+    .record(
+      {
+        is: fc.uniqueArray(fc.constantFrom(...marks), { minLength: 1 }),
+        sessionId: several,
+        agent: several,
+        queue: several,
+        label: several,
+        attempt: fc.uniqueArray(fc.constantFrom('2', '>1'), { minLength: 1 }),
+        exit: fc.constant('!0').map((value) => [value]),
+        since: fc.constant('today').map((value) => [value]),
+      },
+      { requiredKeys: [] },
+    )
+    .filter((one) => Object.keys(one).length > 0);
   const filter = fc.record(
     {
       statuses: fc.uniqueArray(fc.constantFrom(...shownStatuses), { maxLength: 3 }),
@@ -51,7 +79,8 @@ test('every filter survives being written and read', () => {
       attempt: fc.constantFrom('2', '>1', '<3', '!0'),
       exit: fc.constantFrom('0', '!0'),
       since: fc.constantFrom('today', '2h', '2026-11-20', '2026-11-20T14:00'),
-      order: fc.constant('oldest' as const),
+      order: fc.constantFrom(...orders),
+      not,
     },
     { requiredKeys: ['statuses'] },
   );
@@ -93,8 +122,8 @@ test('is: takes marks and statuses, numbers and times are checked, and the order
   });
   expect(parseSearch('is:odd attempt:many exit:- since:soon sort:size')).toEqual({
     statuses: [],
-    text: 'is:odd attempt:many exit:- since:soon sort:size',
   });
+  expect(readSearch('is:odd attempt:many exit:- since:soon sort:size').problems).toHaveLength(5);
 });
 
 test('a minus before status: means all others, and is written so', () => {
@@ -103,21 +132,65 @@ test('a minus before status: means all others, and is written so', () => {
     shownStatuses.filter((status) => status !== 'completed' && status !== 'cancelled'),
   );
   expect(formatSearch(filter)).toBe('-status:completed,cancelled');
-  expect(parseSearch('-agent:build-2').text).toBe('-agent:build-2');
+  expect(readSearch('status:failed -status:failed').problems).toHaveLength(1);
+});
+
+test('a minus before any other qualifier leaves out what it finds; an order has no opposite', () => {
+  expect(
+    parseSearch('-agent:build-2 -agent:laptop -label:team=core -is:stale,failed -exit:0 deploy'),
+  ).toEqual({
+    statuses: shownStatuses.filter((status) => status !== 'failed'),
+    not: { agent: ['build-2', 'laptop'], label: ['team=core'], is: ['stale'], exit: ['0'] },
+    text: 'deploy',
+  });
+  expect(readSearch('-sort:oldest').problems).toHaveLength(1);
 });
 
 test('values that everybody has are suggested with what they mean', () => {
   expect(suggest('is:stal', known)).toEqual([
     { text: 'is:stale ', label: 'stale', hint: 'nobody seems to work on it' },
   ]);
+  expect(suggest('-agent:lap', known)).toEqual([
+    { text: '-agent:laptop ', label: 'laptop', hint: 'all others: tasks on this agent' },
+  ]);
+  expect(suggest('-la', known)).toMatchObject([{ text: '-label:', label: '-label:' }]);
+  expect(suggest('-so', known)).toEqual([]);
+  for (const { hint } of suggest('exit:', known)) expect(hint).not.toBe('exit');
   expect(suggest('-status:comp', known).map(({ text }) => text)).toEqual(['-status:completed ']);
 });
 
-test('a qualifier that is being typed is not looked for as text', () => {
-  for (const input of ['deploy status:', 'deploy is:run', 'deploy -status:comp', 'deploy exit:>']) {
-    expect(withoutUnfinished(input)).toBe('deploy ');
+test('a session is found by its title as well', () => {
+  expect(suggest('session:checkout', known)).toMatchObject([
+    { text: 'session:"calm harbor" ', hint: 'Repair the checkout' },
+  ]);
+});
+
+test('a qualifier that is being typed changes nothing until it is whole', () => {
+  const typing = (input: string) => readSearch(input, known, true);
+  for (const word of [
+    'status:',
+    'is:',
+    'is:run',
+    '-status:comp',
+    'exit:>',
+    'agent:lap',
+    '-agent:lap',
+    '-',
+    '-ag',
+  ]) {
+    expect([word, typing(`deploy ${word}`)]).toEqual([
+      word,
+      { filter: { statuses: [], text: 'deploy' }, problems: [] },
+    ]);
   }
-  for (const input of ['deploy', 'status:running', 'agent:lap', 'exit:>1', 'note:', 'status: deploy', '']) {
-    expect(withoutUnfinished(input)).toBe(input);
-  }
+  expect(typing('session:not-on-this-page')).toEqual({ filter: { statuses: [] }, problems: [] });
+  expect(typing('session:not-on-this-page ').filter.sessionId).toBe('not-on-this-page');
+  expect(typing('agent:laptop').filter.agent).toBe('laptop');
+  expect(typing('status:running').filter.statuses).toEqual(['running']);
+  expect(typing('note:').filter.text).toBe('note:');
+});
+
+test('what no suggestion can complete is told while it is typed', () => {
+  expect(readSearch('agent:zz', known, true).problems).toEqual(['No agent is called “zz”.']);
+  expect(readSearch('status:zz', known, true).problems).toHaveLength(1);
 });

@@ -1,12 +1,14 @@
 /**
  * The search field's grammar: `qualifier:value` words and free text. Guarantees: `parseSearch(formatSearch(f))` is
- * `f` for every filter; a word that cannot be understood is searched for as text, never dropped.
+ * `f` for every filter; a qualifier whose value cannot be understood is told, never guessed at and never looked for
+ * as text; a word that is still being typed changes nothing until it is whole.
  *
- * Values with spaces are quoted: `session:"my session"`. Several statuses: `status:failed,unknown`; all others:
- * `-status:completed`. `is:` takes a mark or a status. Numbers: `exit:7`, `exit:!0`, `attempt:>1`.
+ * Values with spaces are quoted: `session:"my session"`. Several statuses: `status:failed,unknown`. A minus before a
+ * qualifier means all others: `-agent:laptop`. `is:` takes a mark or a status. Numbers: `exit:7`, `exit:!0`,
+ * `attempt:>1`. Text that looks like a qualifier is quoted: `"status:odd"`.
  */
 import { shownStatuses, type ShownStatus } from '@holdfast/shared/status';
-import { isMark, isNumberTest, isStatus, sinceTime, type Filter } from './filter.ts';
+import { isMark, isOrder, isStatus, isValueOf, type Filter, type Mark } from './filter.ts';
 
 const qualifiers = [
   'status',
@@ -22,26 +24,58 @@ const qualifiers = [
 ] as const;
 export type Qualifier = (typeof qualifiers)[number];
 
-export function parseSearch(input: string): Filter {
-  const filter: Filter = { statuses: [] };
-  const text: string[] = [];
-  for (const word of splitWords(input)) {
-    const read = readQualifier(word);
-    if (read.qualifier === undefined || read.value === '' || !take(filter, read.qualifier, read)) {
-      text.push(unquote(word));
-    }
-  }
-  if (text.length > 0) filter.text = text.join(' ');
-  return filter;
+/** Values that the page knows of a qualifier, with what each means. */
+export type Known = Partial<Record<Qualifier, readonly { value: string; hint?: string }[]>>;
+
+export interface Reading {
+  filter: Filter;
+  /** A sentence for each word that is in no part of the filter because nobody can say what it means. */
+  problems: string[];
 }
 
-/** `input` without the qualifier at its end while that is being typed: `status:` or `is:run` is no text to look for yet. */
-export function withoutUnfinished(input: string): string {
-  const word = /\S*$/.exec(input)?.[0] ?? '';
-  const read = readQualifier(word);
-  if (read.qualifier === undefined) return input;
-  const isWhole = read.value !== '' && take({ statuses: [] }, read.qualifier, read);
-  return isWhole ? input : input.slice(0, input.length - word.length);
+/**
+ * Reads what stands in the field. While `isTyping`, the qualifier at the end counts only once it is whole: its value is
+ * one of `known`, or one that no further letter is needed for. An agent that nobody knows is told, as its tasks cannot
+ * be known either.
+ */
+export function readSearch(input: string, known: Known = {}, isTyping = false): Reading {
+  const filter: Filter = { statuses: [] };
+  const text: string[] = [];
+  const problems: string[] = [];
+  const words = splitWords(input);
+  const isOpen = isTyping && !/\s$/.test(input);
+  for (const [index, word] of words.entries()) {
+    const isLast = isOpen && index === words.length - 1;
+    const read = readQualifier(word);
+    const { qualifier, value } = read;
+    if (qualifier === undefined) {
+      if (!(isLast && /^-[a-z]*$/.test(word))) text.push(unquote(word));
+      continue;
+    }
+    const isKnown = known[qualifier]?.some((one) => one.value === value) === true;
+    const isNobodys = qualifier === 'agent' && known.agent !== undefined && !isKnown && value !== '';
+    // With the next letter it may become another one.
+    const isPart = isLast && isFree(qualifier) && !isKnown;
+    if (!isNobodys && !isPart && value !== '' && take(filter, qualifier, read)) continue;
+    // A list of suggestions says what may follow.
+    if (isLast && (suggest(input, known).length > 0 || (isPart && !isNobodys))) continue;
+    problems.push(
+      isNobodys
+        ? `No agent is called “${value}”.`
+        : `${word} ${value === '' ? 'needs a value' : 'is not understood'} (${qualifier}: ${hints[qualifier]}).`,
+    );
+  }
+  if (text.length > 0) filter.text = text.join(' ');
+  return { filter, problems };
+}
+
+export function parseSearch(input: string): Filter {
+  return readSearch(input).filter;
+}
+
+/** Any text may be its value. */
+function isFree(qualifier: Qualifier): boolean {
+  return qualifier === 'session' || qualifier === 'agent' || qualifier === 'queue' || qualifier === 'label';
 }
 
 interface Word {
@@ -52,41 +86,33 @@ interface Word {
 
 /** Returns whether the value was understood. */
 function take(filter: Filter, qualifier: Qualifier, { value, isNegated }: Word): boolean {
-  if (isNegated && qualifier !== 'status') return false;
   switch (qualifier) {
-    case 'status': {
-      const named = value.split(',');
-      if (!named.every(isStatus)) return false;
-      addStatuses(filter, isNegated ? shownStatuses.filter((status) => !named.includes(status)) : named);
-      return true;
-    }
+    case 'status':
     case 'is': {
       const named = value.split(',');
-      if (!named.every((one) => isMark(one) || isStatus(one))) return false;
-      addStatuses(filter, named.filter(isStatus));
-      const is = new Set([...(filter.is ?? []), ...named.filter(isMark)]);
-      if (is.size > 0) filter.is = [...is];
+      if (!named.every((one) => isStatus(one) || (qualifier === 'is' && isMark(one)))) return false;
+      const statuses = named.filter(isStatus);
+      const marks = named.filter(isMark);
+      if (statuses.length > 0 && !addStatuses(filter, statuses, isNegated)) return false;
+      if (marks.length > 0) addMarks(isNegated ? (filter.not ??= {}) : filter, marks);
       return true;
     }
     case 'session':
-      filter.sessionId = value;
-      return true;
     case 'agent':
     case 'queue':
     case 'label':
-      filter[qualifier] = value;
-      return true;
     case 'attempt':
     case 'exit':
-      if (!isNumberTest(value)) return false;
-      filter[qualifier] = value;
+    case 'since': {
+      const part = qualifier === 'session' ? 'sessionId' : qualifier;
+      if (!isValueOf(part, value)) return false;
+      if (!isNegated) filter[part] = value;
+      else (filter.not ??= {})[part] = [...new Set([...(filter.not[part] ?? []), value])];
       return true;
-    case 'since':
-      if (sinceTime(value, 0) === undefined) return false;
-      filter.since = value;
-      return true;
+    }
     case 'sort':
-      if (value === 'oldest') filter.order = 'oldest';
+      if (isNegated) return false;
+      if (isOrder(value)) filter.order = value;
       else if (value === 'newest') delete filter.order;
       else return false;
       return true;
@@ -95,21 +121,34 @@ function take(filter: Filter, qualifier: Qualifier, { value, isNegated }: Word):
   }
 }
 
-function addStatuses(filter: Filter, named: readonly ShownStatus[]): void {
-  for (const status of named) if (!filter.statuses.includes(status)) filter.statuses.push(status);
+function addMarks(to: { is?: Mark[] }, marks: readonly Mark[]): void {
+  to.is = [...new Set([...(to.is ?? []), ...marks])];
+}
+
+/** False where no status would be left: that is no filter. */
+function addStatuses(filter: Filter, named: readonly ShownStatus[], isNegated: boolean): boolean {
+  const { statuses } = filter;
+  if (!isNegated) {
+    filter.statuses = [...new Set([...statuses, ...named])];
+    return true;
+  }
+  const left = (statuses.length === 0 ? shownStatuses : statuses).filter((status) => !named.includes(status));
+  if (left.length > 0) filter.statuses = left;
+  return left.length > 0;
 }
 
 export function formatSearch(filter: Filter): string {
   const words: string[] = [];
+  const { not = {} } = filter;
   if (filter.statuses.length > 0) words.push(formatStatuses(filter.statuses));
   if (filter.is !== undefined) words.push(`is:${filter.is.join(',')}`);
-  if (filter.sessionId !== undefined) words.push(`session:${quote(filter.sessionId)}`);
-  if (filter.agent !== undefined) words.push(`agent:${quote(filter.agent)}`);
-  if (filter.queue !== undefined) words.push(`queue:${quote(filter.queue)}`);
-  if (filter.label !== undefined) words.push(`label:${quote(filter.label)}`);
-  if (filter.attempt !== undefined) words.push(`attempt:${filter.attempt}`);
-  if (filter.exit !== undefined) words.push(`exit:${filter.exit}`);
-  if (filter.since !== undefined) words.push(`since:${filter.since}`);
+  if (not.is !== undefined) words.push(`-is:${not.is.join(',')}`);
+  for (const qualifier of ['session', 'agent', 'queue', 'label', 'attempt', 'exit', 'since'] as const) {
+    const part = qualifier === 'session' ? 'sessionId' : qualifier;
+    const wanted = filter[part];
+    if (wanted !== undefined) words.push(`${qualifier}:${quote(wanted)}`);
+    for (const value of not[part] ?? []) words.push(`-${qualifier}:${quote(value)}`);
+  }
   if (filter.order !== undefined) words.push(`sort:${filter.order}`);
   // Text that would read as a qualifier, or whose spaces matter, stays text by its quotes.
   if (filter.text !== undefined) {
@@ -139,30 +178,51 @@ export interface Suggestion {
   hint: string;
 }
 
-/** Up to eight completions of the word at the end of `input`. `values` are what the page knows of each qualifier. */
-export function suggest(input: string, values: Record<Qualifier, readonly string[]>): Suggestion[] {
-  const word = /\S*$/.exec(input)?.[0] ?? '';
+/** Up to eight completions of the word at the end of `input`. `known` is what the page knows of each qualifier. */
+export function suggest(input: string, known: Known): Suggestion[] {
+  const word = /(?:[^\s"]|"[^"]*"?)*$/.exec(input)?.[0] ?? '';
   const head = input.slice(0, input.length - word.length);
   const { qualifier, value, isNegated } = readQualifier(word);
-  const sign = isNegated ? '-' : '';
   if (qualifier === undefined) {
+    const sign = word.startsWith('-') ? '-' : '';
+    const name = word.slice(sign.length).toLowerCase();
     return qualifiers
-      .filter((name) => name.startsWith(word.toLowerCase()) && word !== '')
-      .map((name) => ({ text: `${head}${name}:`, label: `${name}:`, hint: hints[name] }));
+      .filter((one) => word !== '' && one.startsWith(name) && (sign === '' || one !== 'sort'))
+      .map((one) => ({
+        text: `${head}${sign}${one}:`,
+        label: `${sign}${one}:`,
+        hint: sign === '' ? hints[one] : `all others: ${hints[one]}`,
+      }));
   }
+  const sign = isNegated ? '-' : '';
   const comma = qualifier === 'status' || qualifier === 'is' ? value.lastIndexOf(',') + 1 : 0;
-  const last = value.slice(comma).toLowerCase();
-  return values[qualifier]
-    .filter((candidate) => candidate.toLowerCase().includes(last) && candidate.toLowerCase() !== last)
+  const last = value.slice(comma).replace(/^"/, '').toLowerCase();
+  const values = known[qualifier] ?? [];
+  return (qualifier === 'is' ? [...values, ...(known.status ?? [])] : values)
+    .filter(
+      ({ value: one, hint = '' }) =>
+        one.toLowerCase() !== last &&
+        (one.toLowerCase().includes(last) || (isFree(qualifier) && hint.toLowerCase().includes(last))),
+    )
     .slice(0, MOST_SUGGESTED)
-    .map((candidate) => ({
-      text: `${head}${sign}${qualifier}:${value.slice(0, comma)}${quote(candidate)} `,
-      label: candidate,
-      hint: valueHints[`${qualifier}:${candidate}`] ?? qualifier,
+    .map(({ value: one, hint = nouns[qualifier] ?? hints[qualifier] }) => ({
+      text: `${head}${sign}${qualifier}:${value.slice(0, comma)}${quote(one)} `,
+      label: one,
+      hint: isNegated ? `all others: ${hint}` : hint,
     }));
 }
 
 const MOST_SUGGESTED = 8;
+
+const nouns: Partial<Record<Qualifier, string>> = {
+  session: 'tasks of this session',
+  agent: 'tasks on this agent',
+  queue: 'tasks of this queue',
+  label: 'tasks with this label',
+  attempt: 'tasks at this attempt',
+  exit: 'ended with this code',
+  since: 'not ended before that',
+};
 
 /** What each qualifier is for: suggestions and the sheet of keys show it. */
 export const hints: Record<Qualifier, string> = {
@@ -175,30 +235,45 @@ export const hints: Record<Qualifier, string> = {
   attempt: '2, or >1',
   exit: '7, or !0',
   since: 'today, 2h, 7d, 2026-11-20',
-  sort: 'newest or oldest first',
+  sort: 'newest, oldest, changed or longest first',
 };
 
-/** Values that are the same for everybody. */
-export const fixedValues = {
-  status: shownStatuses,
-  is: ['needs-you', 'stale', 'attention', 'refused', 'pending', ...shownStatuses],
-  attempt: ['>1', '1', '2', '3'],
-  exit: ['!0', '0', '1', '>128'],
-  since: ['today', '1h', '24h', '7d'],
-  sort: ['oldest', 'newest'],
-} as const;
+const said = (words: Record<string, string>): { value: string; hint: string }[] =>
+  Object.entries(words).map(([value, hint]) => ({ value, hint }));
 
-const valueHints: Record<string, string> = {
-  'is:needs-you': 'nothing goes on by itself',
-  'is:stale': 'nobody seems to work on it',
-  'is:unknown': 'cannot be seen now',
-  'is:attention': 'its agent says so',
-  'is:refused': 'what was asked was refused',
-  'is:pending': 'asked, not delivered yet',
-  'attempt:>1': 'was tried again',
-  'exit:!0': 'not zero',
-  'exit:>128': 'perhaps killed by a signal',
-  'since:today': 'not ended before midnight',
+/** Values that are the same for everybody; those of `status` are the caller's, with its words for them. */
+export const fixedValues: Known = {
+  is: said({
+    'needs-you': 'nothing goes on by itself',
+    stale: 'nobody seems to work on it',
+    attention: 'its agent says so',
+    refused: 'what was asked was refused',
+    pending: 'asked, not delivered yet',
+  }),
+  attempt: [
+    { value: '>1', hint: 'was tried again' },
+    { value: '1', hint: 'the first attempt' },
+    { value: '2' },
+    { value: '3' },
+  ],
+  exit: [
+    { value: '!0', hint: 'not zero' },
+    { value: '0', hint: 'success' },
+    { value: '1' },
+    { value: '>128', hint: 'perhaps killed by a signal' },
+  ],
+  since: said({
+    today: 'not ended before midnight',
+    '1h': 'not ended before the last hour',
+    '24h': 'not ended before the last day',
+    '7d': 'not ended before the last week',
+  }),
+  sort: said({
+    oldest: 'oldest first',
+    newest: 'newest first',
+    changed: 'the newest change of a status first',
+    longest: 'what runs or took longest first',
+  }),
 };
 
 function readQualifier(word: string): Word {

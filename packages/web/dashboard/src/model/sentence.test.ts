@@ -44,6 +44,39 @@ test('a browser that hears nothing asserts nothing', () => {
   );
 });
 
+test('each link that is not heard has an age of its own', () => {
+  const late = anAgent({ state: 'live', asOf: now - 12_000 });
+  expect(say(aTask({ startedAt }), late, { state: 'stale', ageMs: 9000 })).toMatch(
+    / That is 12 s old: the web service has been silent for 9 s\.$/,
+  );
+  const task = aTask({
+    status: 'unknown',
+    lastStatus: 'running',
+    knowledge: { state: 'unknown', asOf: now - 49_000, reason: 'agent_unreachable' },
+  });
+  expect(say(task, anAgent({ state: 'lost', asOf: now - 49_000 }), { state: 'blind', ageMs: 9000 })).toBe(
+    'Unknown: the web service has been silent for 9 s, before that build-2 had been silent for 40 s; it was running; the process may still run.',
+  );
+});
+
+test('a verdict says what was known when it was given, and the truth that replaces it says that it did', () => {
+  const verdict = { at: startedAt };
+  expect(say(aTask({ status: 'lost', lastStatus: 'running', verdict }))).toBe(
+    'Lost: it was running when web stopped hearing of it; given up by a person at 14:02.',
+  );
+  expect(say(aTask({ status: 'lost', verdict: { ...verdict, note: 'host burnt' } }))).toBe(
+    'Lost: given up by a person at 14:02: “host burnt”.',
+  );
+  const overruled = ' It had been given up as lost at 14:02; its agent’s word replaced that.';
+  const ended = { startedAt, endedAt: startedAt + 95_000, outcome: { reason: 'exit' as const, exitCode: 0 } };
+  expect(say(aTask({ ...ended, status: 'completed', verdict }))).toBe(
+    `Completed on build-2 at 14:03 after 1:35, exit 0.${overruled}`,
+  );
+  expect(say(aTask({ startedAt, verdict }))).toBe(
+    `Running on build-2 since 14:02; no output yet.${overruled}`,
+  );
+});
+
 test('an ended one says how, when and after how long', () => {
   const ended = { startedAt, endedAt: startedAt + 95_000 };
   expect(say(aTask({ ...ended, status: 'completed', outcome: { reason: 'exit', exitCode: 0 } }))).toBe(
@@ -68,6 +101,13 @@ test('a pending cancel says that it will be delivered, not that it is done', () 
   );
   expect(pendingText(task, anAgent())).toMatch(/^Cancel is being delivered to build-2/);
   expect(pendingText(aTask(), anAgent())).toBeUndefined();
+  expect(pendingText(aTask(), anAgent(), now)).toBeUndefined();
+  expect(pendingText(task, anAgent(), startedAt + 11_000)).toBe(
+    'Cancel was being delivered to build-2 (last try: connect refused) as of 14:02:11, when web was last heard. What became of it since is not known.',
+  );
+  expect(pendingText(task, anAgent({ state: 'lost' }), startedAt)).toMatch(
+    /^Cancel was to be delivered when build-2 returns .* as of 14:02:00/,
+  );
 });
 
 test('an exit code above 128 is told as it is, the signal as a reading', () => {

@@ -5,11 +5,11 @@
 import type { ShownStatus } from '@holdfast/shared/status';
 import type { Outcome, ShownAgent, ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
-import { assertedStatus, type Certainty, type CertaintyReason } from './certainty.ts';
+import { assertedStatus, type Certainty } from './certainty.ts';
 import type { LinkState } from './link.ts';
 import { staleOf } from './stale.ts';
 import { waitReasons, waitText } from './waiting.ts';
-import { ageText, plural, spanText, timeText } from './words.ts';
+import { ageText, capitalized, plural, preciseTimeText, spanText, timeText } from './words.ts';
 
 /** A word and a sentence for each status. */
 export const statusHelp: Record<ShownStatus, { word: string; help: string }> = {
@@ -34,15 +34,21 @@ export interface SentenceInput {
 
 export function taskSentence({ task, agent, certainty, now }: SentenceInput): string {
   const name = agent?.name ?? 'its agent';
-  if (isEnded(task.status)) return endSentence(task, agent, now);
+  if (isEnded(task.status)) return `${endSentence(task, agent, now)}${overruledText(task, now)}`;
   if (certainty.state === 'unknown') {
-    return `Unknown: ${doubtText(certainty.reason, name, now - certainty.asOf)}; it was ${wasText(task)}${possibility(task)}.`;
+    return `Unknown: ${doubtText(certainty, name, now)}; it was ${wasText(task)}${possibility(task)}.`;
   }
   const stale = staleOf(task, certainty, now);
   const doubt = stale === undefined ? '' : ` Stale: ${stale.text}`;
-  const said = `${liveSentence(task, agent, certainty, now)}${doubt}`;
+  const said = `${liveSentence(task, agent, certainty, now)}${doubt}${overruledText(task, now)}`;
   if (certainty.state === 'live') return said;
-  return `${said} That is ${ageText(now - certainty.asOf)} old: ${sinceText(certainty.reason, name)}.`;
+  return `${said} That is ${ageText(now - certainty.asOf)} old: ${sinceText(certainty, name, now)}.`;
+}
+
+/** A person gave it up, and its agent knew better: the truth that replaced a verdict says so. */
+function overruledText({ status, verdict }: ShownTask, now: number): string {
+  if (verdict === undefined || status === 'lost' || status === 'unknown') return '';
+  return ` It had been given up as lost at ${timeText(verdict.at, now)}; its agent’s word replaced that.`;
 }
 
 function liveSentence(
@@ -128,10 +134,13 @@ function endSentence(task: ShownTask, agent: ShownAgent | undefined, now: number
     }
     case 'cancelled':
       return `Cancelled${on}${at}${task.startedAt === undefined ? ', before it started' : took}.`;
-    case 'lost':
-      return `Given up by a person${task.verdict === undefined ? '' : ` at ${timeText(task.verdict.at, now)}`}${
-        task.verdict?.note === undefined ? '' : `: “${task.verdict.note}”`
-      }.${task.lastStatus === undefined ? '' : ` It was ${statusHelp[task.lastStatus].word.toLowerCase()}.`}`;
+    case 'lost': {
+      const was =
+        task.lastStatus === undefined ? '' : `it was ${wasText(task)} when web stopped hearing of it; `;
+      const when = task.verdict === undefined ? '' : ` at ${timeText(task.verdict.at, now)}`;
+      const note = task.verdict?.note === undefined ? '' : `: “${task.verdict.note}”`;
+      return `Lost: ${was}given up by a person${when}${note}.`;
+    }
     case 'submitted':
     case 'queued':
     case 'starting':
@@ -144,7 +153,7 @@ function endSentence(task: ShownTask, agent: ShownAgent | undefined, now: number
 }
 
 /** What has been missing since the last proof. */
-function sinceText(reason: CertaintyReason | undefined, agent: string): string {
+function sinceText({ reason, heardAt }: Certainty, agent: string, now: number): string {
   switch (reason) {
     case 'agent_unreachable':
     case undefined:
@@ -158,35 +167,43 @@ function sinceText(reason: CertaintyReason | undefined, agent: string): string {
     case 'agent_removed':
       return 'its agent is not followed';
     case 'web_unreachable':
-      return 'the web service has not been heard since';
+      return heardAt === undefined
+        ? 'the web service has not been heard since'
+        : `the web service has been silent for ${ageText(now - heardAt)}`;
     default:
       return reason satisfies never;
   }
 }
 
-/** Why web, or this browser, cannot vouch. */
-function doubtText(reason: CertaintyReason | undefined, agent: string, silentMs: number): string {
+/**
+ * Why web, or this browser, cannot vouch, each age that of its own link. What web knew of an agent is told as of when web
+ * was last heard.
+ */
+function doubtText({ reason, asOf, heardAt }: Certainty, agent: string, now: number): string {
+  const webSilent = `the web service has been silent for ${ageText(now - (heardAt ?? asOf))}`;
+  const silentMs = (heardAt ?? now) - asOf;
+  const before = heardAt === undefined ? '' : `${webSilent}, before that `;
   switch (reason) {
     case 'agent_unreachable':
     case undefined:
-      return `${agent} has been silent for ${ageText(silentMs)}`;
+      return `${before}${agent} ${heardAt === undefined ? 'has' : 'had'} been silent for ${ageText(silentMs)}`;
     case 'agent_stopped':
-      return `${agent} was stopped ${ageText(silentMs)} ago`;
+      return `${before}${agent} was stopped ${ageText(now - asOf)} ago`;
     case 'agent_degraded':
-      return `${agent} answers but cannot vouch for its tasks (its journal cannot be written, or its sweep is late)`;
+      return `${before}${agent} ${heardAt === undefined ? 'answers but cannot' : 'answered but could not'} vouch for its tasks (its journal cannot be written, or its sweep is late)`;
     case 'not_on_agent':
-      return `${agent} no longer knows this task`;
+      return `${before}${agent} no longer ${heardAt === undefined ? 'knows' : 'knew'} this task`;
     case 'agent_removed':
-      return 'its agent was removed';
+      return `${before}its agent was removed`;
     case 'web_unreachable':
-      return `the web service has been silent for ${ageText(silentMs)}`;
+      return webSilent;
     default:
       return reason satisfies never;
   }
 }
 
 function wasText(task: ShownTask): string {
-  const status = assertedStatus(task);
+  const status = task.status === 'lost' ? (task.lastStatus ?? 'lost') : assertedStatus(task);
   return status === 'unknown' || status === 'lost'
     ? 'last seen in a status that is not known'
     : statusHelp[status].word.toLowerCase();
@@ -248,16 +265,29 @@ function outcomeClause(outcome: Outcome | undefined): string {
   return text === '' ? '' : ` (${text})`;
 }
 
-/** What a person asked for and web has not delivered yet. */
-export function pendingText(task: ShownTask, agent: ShownAgent | undefined): string | undefined {
+/**
+ * What a person asked for and web has not delivered yet. `heardAt`: when web was last heard, while it is not; what it does
+ * for them now is not known then.
+ */
+export function pendingText(
+  task: ShownTask,
+  agent: ShownAgent | undefined,
+  heardAt?: number,
+): string | undefined {
   const asked = task.pending?.filter((intent) => intent.action !== 'submit') ?? [];
   if (asked.length === 0) return undefined;
   const actions = asked.map((intent) => intent.action).join(' and ');
   const name = agent?.name ?? 'its agent';
   const error = asked.at(-1)?.lastError;
-  const when =
-    agent?.state === 'live' ? `is being delivered to ${name}` : `will be delivered when ${name} returns`;
-  return `${actions[0]!.toUpperCase()}${actions.slice(1)} ${when}${error === undefined ? '' : ` (last try: ${error})`}.`;
+  const tried = error === undefined ? '' : ` (last try: ${error})`;
+  const isLive = agent?.state === 'live';
+  if (heardAt !== undefined) {
+    const when = isLive ? `was being delivered to ${name}` : `was to be delivered when ${name} returns`;
+    const at = preciseTimeText(heardAt).slice(0, -4);
+    return `${capitalized(actions)} ${when}${tried} as of ${at}, when web was last heard. What became of it since is not known.`;
+  }
+  const when = isLive ? `is being delivered to ${name}` : `will be delivered when ${name} returns`;
+  return `${capitalized(actions)} ${when}${tried}.`;
 }
 
 /** Follows what web hears of an agent while web itself is not heard. */

@@ -23,6 +23,10 @@ test('a cancel that is not delivered waits for the agent', () => {
     'now: Waits for build-2 to return',
     'waiting: Its processes are gone',
   ]);
+  const unheard = { state: 'stale', asOf: now - 9000, heardAt: now - 9000 } as const;
+  expect(steps({ pending }, anAgent(), unheard)?.[1]).toBe(
+    'now: Whether it was delivered is not known: web is not heard',
+  );
 });
 
 test('an acknowledged one shows how long the ladder has taken, and what cannot be killed', () => {

@@ -32,7 +32,12 @@ export function stopSteps(
       {
         name: 'acknowledged',
         state: 'now',
-        text: agent?.state === 'live' ? `${name} has not answered yet` : `Waits for ${name} to return`,
+        text:
+          certainty.heardAt !== undefined
+            ? 'Whether it was delivered is not known: web is not heard'
+            : agent?.state === 'live'
+              ? `${name} has not answered yet`
+              : `Waits for ${name} to return`,
       },
       { name: 'gone', state: 'waiting', text: 'Its processes are gone' },
     ];

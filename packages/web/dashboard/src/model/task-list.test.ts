@@ -2,9 +2,13 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TaskList } from './task-list.ts';
 
-const at = (createdAt: number, id = `id-${createdAt}`): { id: string; createdAt: number } => ({
+const at = (createdAt: number, id = `id-${createdAt}`) => ({ id, createdAt, status: 'queued' as const });
+const ran = (startedAt: number, id: string, endedAt?: number) => ({
   id,
-  createdAt,
+  createdAt: 1,
+  startedAt,
+  status: endedAt === undefined ? ('running' as const) : ('completed' as const),
+  ...(endedAt === undefined ? {} : { endedAt }),
 });
 const read = (...times: number[]): TaskList => {
   const list = new TaskList();
@@ -75,14 +79,16 @@ test('a task below the part that was read is not shown, and the total is known t
   expect(list.place(at(5), true)).toBe(false);
   expect(list.order).toEqual(['id-30', 'id-20']);
   expect(list.isTotalExact).toBe(false);
-  list.append({ items: [at(10), at(5)], total: 51 });
+  list.append({ items: [at(10), at(5)] });
   expect(list.order).toEqual(['id-30', 'id-20', 'id-10', 'id-5']);
+  expect(list.isTotalExact).toBe(false);
+  list.setTotal(51);
   expect(list.isTotalExact).toBe(true);
 });
 
 test('a page that overlaps what is shown shows nothing twice', () => {
   const list = read(20, 10);
-  list.append({ items: [at(10), at(5)], total: 3 });
+  list.append({ items: [at(10), at(5)] });
   expect(list.order).toEqual(['id-20', 'id-10', 'id-5']);
 });
 
@@ -116,17 +122,114 @@ test('however it was held and released, it ends as a fresh read would show it', 
 
 test('oldest first: what joins comes last, and only once everything before it was read', () => {
   const list = new TaskList();
-  const at = (id: string, createdAt: number): { id: string; createdAt: number } => ({ id, createdAt });
-  list.replace({ items: [at('a', 1), at('c', 3)], next: 'x', total: 3 }, 'oldest');
-  expect(list.place(at('d', 4), true)).toBe(false);
+  list.replace({ items: [at(1, 'a'), at(3, 'c')], next: 'x', total: 3 }, 'oldest');
+  expect(list.place(at(4, 'd'), true)).toBe(false);
   expect(list.isTotalExact).toBe(false);
-  expect(list.place(at('b', 2), true)).toBe(true);
+  expect(list.place(at(2, 'b'), true)).toBe(true);
   expect(list.order).toEqual(['a', 'b', 'c']);
-  list.append({ items: [at('d', 4)], total: 4 });
+  list.append({ items: [at(4, 'd')] });
   list.hold();
-  list.place(at('f', 6), true);
-  list.place(at('e', 5), true);
+  list.place(at(6, 'f'), true);
+  list.place(at(5, 'e'), true);
   expect([list.order, list.waiting]).toEqual([['a', 'b', 'c', 'd'], 2]);
   list.release();
   expect(list.order).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+});
+
+test('longest: what is in hand, then what waits, then what took longest; equal ones by id', () => {
+  const list = new TaskList();
+  list.replace({ items: [], total: 0 }, 'longest');
+  for (const task of [
+    ran(5, 'b', 9),
+    ran(5, 'a', 9),
+    ran(1, 'c', 99),
+    at(3, 'w'),
+    ran(8, 'r'),
+    ran(7, 'q'),
+  ]) {
+    list.place(task, true);
+  }
+  expect(list.order).toEqual(['q', 'r', 'w', 'c', 'a', 'b']);
+});
+
+test('newest and changed turn ids round as well, as the server does', () => {
+  for (const order of ['newest', 'changed'] as const) {
+    const list = new TaskList();
+    list.replace({ items: [], total: 0 }, order);
+    for (const id of ['a', 'ab', 'b']) list.place(at(1, id), true);
+    expect(list.order).toEqual(['b', 'ab', 'a']);
+  }
+});
+
+test('a held row whose place changes stays and is counted; it goes there on release', () => {
+  const list = new TaskList();
+  list.replace({ items: [ran(30, 'c'), ran(20, 'b'), ran(10, 'a')], total: 3 }, 'changed');
+  list.hold();
+  expect(list.place(ran(10, 'a', 40), true)).toBe(true);
+  expect([list.order, list.moved]).toEqual([['c', 'b', 'a'], 1]);
+  expect(list.place(ran(10, 'a', 50), true)).toBe(false);
+  list.release();
+  expect([list.order, list.moved, list.total]).toEqual([['a', 'c', 'b'], 0, 3]);
+});
+
+test('a row whose key changes without leaving its place has not moved', () => {
+  const list = new TaskList();
+  list.replace({ items: [ran(30, 'c'), ran(20, 'b')], total: 2 }, 'changed');
+  list.hold();
+  expect(list.place(ran(30, 'c', 45), true)).toBe(false);
+  expect(list.moved).toBe(0);
+});
+
+test('a row that goes below the part that was read leaves the screen and still counts', () => {
+  const list = new TaskList();
+  list.replace({ items: [ran(1, 'a'), ran(2, 'b')], next: 'more', total: 9 }, 'longest');
+  list.place(ran(1, 'a', 3), true);
+  expect([list.order, list.total]).toEqual([['b'], 9]);
+  // The part that was read ends where it ended, whatever has left it.
+  expect(list.place(ran(3, 'c'), true)).toBe(false);
+});
+
+test('however rows move and however it is held, it ends in the order of a fresh read', () => {
+  const step = fc.oneof(
+    fc.record({
+      kind: fc.constant('place' as const),
+      id: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+      from: fc.integer({ min: 1, max: 9 }),
+      took: fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined }),
+      belongs: fc.boolean(),
+    }),
+    fc.record({ kind: fc.constantFrom('hold' as const, 'release' as const, 'settle' as const) }),
+  );
+  fc.assert(
+    fc.property(
+      fc.constantFrom('changed' as const, 'longest' as const),
+      fc.array(step, { maxLength: 40 }),
+      (order, steps) => {
+        const list = new TaskList();
+        list.replace({ items: [], total: 0 }, order);
+        const truth = new Map<string, ReturnType<typeof ran>>();
+        for (const action of steps) {
+          if (action.kind !== 'place') {
+            list[action.kind]();
+            continue;
+          }
+          const task = ran(
+            action.from,
+            action.id,
+            action.took === undefined ? undefined : action.from + action.took,
+          );
+          list.place(task, action.belongs);
+          if (action.belongs) truth.set(action.id, task);
+          else truth.delete(action.id);
+        }
+        list.release();
+        const fresh = new TaskList();
+        fresh.replace({ items: [], total: 0 }, order);
+        for (const task of truth.values()) fresh.place(task, true);
+        expect(list.order).toEqual(fresh.order);
+        expect(list.total).toBe(truth.size);
+      },
+    ),
+    { numRuns: 500 },
+  );
 });

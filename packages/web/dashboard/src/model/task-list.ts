@@ -1,31 +1,43 @@
 /**
- * The list as a person sees it: ids by `createdAt`, then id, newest or oldest first, as the server pages them.
- * Guarantees:
- * - while it is *held* (a pointer is over it, or it is scrolled) nothing moves: tasks that join are counted, tasks
- *   that no longer match stay where they are, marked;
+ * The list as a person sees it: ids in the order that was asked for, as the server pages them. Guarantees:
+ * - while it is *held* (a pointer is over it, or it is scrolled) nothing moves: tasks that join are counted, and so are
+ *   those that came to another place; tasks that no longer match stay where they are, marked;
  * - `release` makes it what a fresh read would show;
  * - a task that belongs below the part that was read is not shown until that part is read.
  */
 import type { ShownTask } from '@holdfast/shared';
+import { changedAt, lengthRank } from '@holdfast/shared/status';
+import type { Order } from './filter.ts';
 
-type Place = Pick<ShownTask, 'id' | 'createdAt'>;
+type Place = Pick<
+  ShownTask,
+  'id' | 'status' | 'createdAt' | 'startedAt' | 'endedAt' | 'unknownSince' | 'verdict'
+>;
 
 export interface ListPage {
   items: readonly Place[];
   next?: string | undefined;
+}
+
+export interface FirstListPage extends ListPage {
+  /** How many there are in all. */
   total: number;
 }
 
 export class TaskList {
   #order: string[] = [];
-  /** Where each task that is shown or waits has its place; the greatest key is the newest. */
+  /** Where each task that is shown or waits has its place: the least comes first, newest ones by their opposite. */
   #keys = new Map<string, string>();
   #members = new Set<string>();
   #waiting = new Set<string>();
-  #isOldestFirst = false;
+  /** Keys of shown tasks whose place is another one now. */
+  #moved = new Map<string, string>();
+  #by: Order | 'newest' = 'newest';
   #leaving = new Set<string>();
   #isHeld = false;
   #next: string | undefined;
+  /** Where the part that was read ends; undefined when everything was read. */
+  #edge: string | undefined;
   #total = 0;
   #isTotalExact = true;
 
@@ -36,6 +48,10 @@ export class TaskList {
   /** How many new tasks wait for the list to be released. */
   get waiting(): number {
     return this.#waiting.size;
+  }
+  /** How many shown tasks wait to go to another place. */
+  get moved(): number {
+    return this.#moved.size;
   }
   /** Where the next page begins; undefined when everything was read. */
   get next(): string | undefined {
@@ -57,27 +73,31 @@ export class TaskList {
   }
 
   /** Begins anew with the first page of a read in the given order. */
-  replace(page: ListPage, order: 'newest' | 'oldest' = 'newest'): void {
-    this.#isOldestFirst = order === 'oldest';
+  replace(page: FirstListPage, order: Order | 'newest' = 'newest'): void {
+    this.#by = order;
     this.#order = [];
     this.#keys.clear();
     this.#members.clear();
     this.#waiting.clear();
+    this.#moved.clear();
     this.#leaving.clear();
     this.append(page);
+    this.setTotal(page.total);
   }
 
   append(page: ListPage): void {
     for (const item of page.items) {
       const { id } = item;
       if (this.#members.has(id)) continue;
-      this.#keys.set(id, keyOf(item));
+      this.#keys.set(id, this.#keyOf(item));
       this.#waiting.delete(id);
       this.#members.add(id);
       this.#order.push(id);
     }
     this.#next = page.next;
-    this.setTotal(page.total);
+    const last = page.items.at(-1);
+    if (page.next === undefined) this.#edge = undefined;
+    else if (last !== undefined) this.#edge = this.#keyOf(last);
   }
 
   setTotal(total: number): void {
@@ -92,23 +112,56 @@ export class TaskList {
 
   #admit(task: Place): boolean {
     const { id } = task;
+    const key = this.#keyOf(task);
     if (this.#members.has(id)) {
       const returned = this.#leaving.delete(id);
       if (returned) this.#total += 1;
-      return returned;
+      return this.#move(id, key) || returned;
     }
-    if (this.#waiting.has(id)) return false;
-    const last = this.#order.at(-1);
-    const key = keyOf(task);
-    if (this.#next !== undefined && last !== undefined && this.#isBefore(this.#keys.get(last)!, key)) {
-      this.#isTotalExact = false;
-      return false;
+    if (this.#isBeyond(key)) {
+      if (!this.#waiting.delete(id)) {
+        this.#isTotalExact = false;
+        return false;
+      }
+      this.#keys.delete(id);
+      return true;
     }
     this.#keys.set(id, key);
+    if (this.#waiting.has(id)) return false;
     this.#total += 1;
     if (this.#isHeld) this.#waiting.add(id);
     else {
       this.#members.add(id);
+      this.#insert(id);
+    }
+    return true;
+  }
+
+  /** A row that is shown has this key now. Returns whether it has, or is to get, another place. */
+  #move(id: string, key: string): boolean {
+    if (key === this.#keys.get(id)) return this.#moved.delete(id);
+    const at = this.#order.indexOf(id);
+    const before = this.#order[at - 1];
+    const after = this.#order[at + 1];
+    const isInPlace =
+      !this.#isBeyond(key) &&
+      (before === undefined || this.#keys.get(before)! < key) &&
+      (after === undefined || this.#keys.get(after)! > key);
+    if (isInPlace) {
+      this.#keys.set(id, key);
+      return this.#moved.delete(id);
+    }
+    if (this.#isHeld) {
+      const isNews = !this.#moved.has(id);
+      this.#moved.set(id, key);
+      return isNews;
+    }
+    this.#order.splice(at, 1);
+    if (this.#isBeyond(key)) {
+      this.#members.delete(id);
+      this.#keys.delete(id);
+    } else {
+      this.#keys.set(id, key);
       this.#insert(id);
     }
     return true;
@@ -127,12 +180,9 @@ export class TaskList {
     }
     if (this.#leaving.has(id)) return false;
     this.#total -= 1;
+    this.#moved.delete(id);
     if (this.#isHeld) this.#leaving.add(id);
-    else {
-      this.#members.delete(id);
-      this.#keys.delete(id);
-      this.#order = this.#order.filter((shown) => shown !== id);
-    }
+    else this.#drop([id]);
     return true;
   }
 
@@ -148,40 +198,74 @@ export class TaskList {
 
   /** Shows what has waited, once, without ending the hold. */
   settle(): boolean {
-    if (this.#waiting.size === 0 && this.#leaving.size === 0) return false;
-    this.#order = this.#order.filter((id) => !this.#leaving.has(id));
-    for (const id of this.#leaving) {
-      this.#members.delete(id);
-      this.#keys.delete(id);
+    if (this.#waiting.size + this.#leaving.size + this.#moved.size === 0) return false;
+    const gone = [...this.#leaving];
+    for (const [id, key] of this.#moved) {
+      if (this.#isBeyond(key)) gone.push(id);
+      else this.#keys.set(id, key);
     }
+    this.#drop(gone);
+    for (const id of this.#waiting) this.#members.add(id);
+    this.#order.push(...this.#waiting);
+    this.#order.sort((a, b) => (this.#keys.get(a)! < this.#keys.get(b)! ? -1 : 1));
     this.#leaving.clear();
-    if (this.#waiting.size > 0) {
-      for (const id of this.#waiting) this.#members.add(id);
-      this.#order.push(...this.#waiting);
-      this.#order.sort((a, b) => (this.#isBefore(this.#keys.get(a)!, this.#keys.get(b)!) ? -1 : 1));
-      this.#waiting.clear();
-    }
+    this.#moved.clear();
+    this.#waiting.clear();
     return true;
   }
 
-  #isBefore(a: string, b: string): boolean {
-    return this.#isOldestFirst ? a < b : a > b;
+  #drop(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#members.delete(id);
+      this.#keys.delete(id);
+    }
+    if (ids.length > 0) this.#order = this.#order.filter((id) => this.#members.has(id));
   }
 
-  /** From the newest end: what joins is nearly always the newest. */
+  #isBeyond(key: string): boolean {
+    return this.#edge !== undefined && key > this.#edge;
+  }
+
   #insert(id: string): void {
     const key = this.#keys.get(id)!;
-    const isOlder = (other: string): boolean => this.#keys.get(other)! < key;
-    if (this.#isOldestFirst) {
-      this.#order.splice(this.#order.findLastIndex(isOlder) + 1, 0, id);
-      return;
+    let from = 0;
+    let to = this.#order.length;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.#keys.get(this.#order[middle]!)! < key) from = middle + 1;
+      else to = middle;
     }
-    const at = this.#order.findIndex(isOlder);
-    if (at < 0) this.#order.push(id);
-    else this.#order.splice(at, 0, id);
+    this.#order.splice(from, 0, id);
+  }
+
+  /** By the same times as the server; equal ones by id. Both are turned round where the greatest comes first. */
+  #keyOf(task: Place): string {
+    const { id } = task;
+    const times = { ...task, verdictAt: task.verdict?.at };
+    switch (this.#by) {
+      case 'oldest':
+        return `${padded(task.createdAt)} ${id}`;
+      case 'longest':
+        return `${padded(lengthRank(times))} ${id}`;
+      case 'changed':
+        return `${padded(LAST - changedAt(times))} ${opposite(id)}`;
+      case 'newest':
+        return `${padded(LAST - task.createdAt)} ${opposite(id)}`;
+      default:
+        return this.#by satisfies never;
+    }
   }
 }
 
-function keyOf({ id, createdAt }: Place): string {
-  return `${String(createdAt).padStart(16, '0')} ${id}`;
+const LAST = Number.MAX_SAFE_INTEGER;
+
+function padded(number: number): string {
+  return String(number).padStart(16, '0');
+}
+
+/** Ids in their opposite order; the end of one counts as a greater letter than any. */
+function opposite(id: string): string {
+  let text = '';
+  for (let at = 0; at < id.length; at++) text += String.fromCharCode(0xffff - id.charCodeAt(at));
+  return `${text}\uffff`;
 }

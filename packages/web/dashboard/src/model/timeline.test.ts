@@ -186,12 +186,34 @@ test('on the strip time stays in order, and every stretch can be pointed at', ()
   );
 });
 
-test('three days in the queue do not hide the five seconds of work, and it is said that they were shortened', () => {
+test('beside work all waiting takes 15 % at most, in one stretch or in many, and it is said what was shortened', () => {
   const day = 86_400_000;
   const moments = [0, 3 * day, 3 * day + 2000, 3 * day + 5000];
   const { position, cuts } = scaleOf(moments, [{ fromAt: 0, toAt: 3 * day }]);
   expect(cuts).toEqual([{ fromAt: 0, toAt: 3 * day }]);
-  expect(position(3 * day)).toBeLessThan(0.7);
+  expect(position(3 * day)).toBeCloseTo(0.15, 9);
+  expect(position(3 * day + 2000)).toBeCloseTo(0.15 + 0.85 * 0.4, 9);
+
+  // Two waits, the first of which nobody saw a part of.
+  const many = scaleOf(
+    [0, 10_000, 40_000, 50_000, 80_000, 90_000],
+    [
+      { fromAt: 0, toAt: 10_000 },
+      { fromAt: 10_000, toAt: 40_000 },
+      { fromAt: 50_000, toAt: 80_000 },
+    ],
+  );
+  expect(many.cuts).toEqual([
+    { fromAt: 0, toAt: 40_000 },
+    { fromAt: 50_000, toAt: 80_000 },
+  ]);
+  expect(many.position(40_000) + many.position(80_000) - many.position(50_000)).toBeCloseTo(0.15, 9);
+});
+
+test('a wait that is short, by itself or beside the work, or is all that there is, stays to scale', () => {
+  expect(scaleOf([0, 14, 100], [{ fromAt: 0, toAt: 14 }]).cuts).toEqual([]);
+  expect(scaleOf([0, 14, 100], [{ fromAt: 0, toAt: 14 }]).position(14)).toBeCloseTo(0.14, 9);
   expect(scaleOf([0, 60, 100], [{ fromAt: 0, toAt: 60 }]).cuts).toEqual([]);
-  expect(scaleOf(moments).cuts).toEqual([]);
+  expect(scaleOf([0, 9000, 20_000], [{ fromAt: 0, toAt: 20_000 }]).cuts).toEqual([]);
+  expect(scaleOf([0, 60, 100]).cuts).toEqual([]);
 });

@@ -203,7 +203,7 @@ function split(span: Whole, blanks: readonly Blank[]): Span[] {
 /** Time on a strip: `at` → 0 to 1, in order. */
 export interface Scale {
   position: (at: number) => number;
-  /** Stretches that are drawn much shorter than they were. */
+  /** Stretches that are drawn shorter than they were, in order. */
   cuts: { fromAt: number; toAt: number }[];
 }
 
@@ -227,13 +227,14 @@ export function axisOf(
 
 /** No stretch between two moments is drawn narrower than this, as long as there is room. */
 const LEAST = 0.012;
-/** A wait that takes more than this beside work is drawn as `CUT`: the work would be invisible. */
-const MOST = 0.7;
-const CUT = 0.45;
+/** Beside work, all waiting together takes no more than this: the work is what people look for. */
+const MOST_WAITING = 0.15;
+/** Less is not worth a break in the axis, and a line that says so. */
+const WORTH_CUTTING_MS = 1000;
 
 /**
- * To scale, but for two things: a moment is never too narrow to be pointed at, and one very long wait in which nothing
- * changed (Temporal's UI collapses these) is shortened, which `cuts` says. `waits` are the stretches that may be.
+ * To scale, but for two things: a moment is never too narrow to be pointed at, and waiting in which nothing changed
+ * (Temporal's UI collapses it) is shortened, which `cuts` says. `waits` are the stretches that may be.
  */
 export function scaleOf(
   moments: readonly number[],
@@ -241,24 +242,25 @@ export function scaleOf(
 ): Scale {
   const points = [...new Set(moments)].toSorted((a, b) => a - b);
   const first = points[0] ?? 0;
-  const total = (points.at(-1) ?? 0) - first;
   const count = points.length - 1;
   if (count < 1) return { position: () => 0, cuts: [] };
+  const lengths = points.slice(1).map((point, i) => point - points[i]!);
+  const isWait = lengths.map((_, i) =>
+    waits.some(({ fromAt, toAt }) => fromAt <= points[i]! && toAt >= points[i + 1]!),
+  );
+  const waited = sum(lengths.filter((_, i) => isWait[i]));
+  const worked = sum(lengths) - waited;
+  const isCut = worked > 0 && waited >= WORTH_CUTTING_MS && waited / (waited + worked) > MOST_WAITING;
+  const waiting = isCut ? MOST_WAITING : waited / (waited + worked);
   const least = Math.min(LEAST, 0.5 / count);
-  const shares = points.slice(1).map((point, i) => (point - points[i]!) / total);
-  const longest = Math.max(...shares);
-  const at = shares.indexOf(longest);
-  const isWait = waits.some(({ fromAt, toAt }) => fromAt <= points[at]! && toAt >= points[at + 1]!);
-  const cut = isWait && longest > MOST && count > 1 ? at : -1;
-  const cuts = cut < 0 ? [] : [{ fromAt: points[cut]!, toAt: points[cut + 1]! }];
-  const rest = cut < 0 ? 1 : 1 - longest;
-  const weights = shares.map((share, i) => (i === cut ? 0 : Math.max(least, share / rest)));
-  if (cut >= 0) weights[cut] = (CUT / (1 - CUT)) * weights.reduce((a, b) => a + b, 0);
-  const sum = weights.reduce((a, b) => a + b, 0);
+  const weights = lengths.map((length, i) =>
+    Math.max(least, isWait[i] ? (length / waited) * waiting : (length / worked) * (1 - waiting)),
+  );
+  const total = sum(weights);
   const starts = [0];
-  for (const weight of weights) starts.push(starts.at(-1)! + weight / sum);
+  for (const weight of weights) starts.push(starts.at(-1)! + weight / total);
   return {
-    cuts,
+    cuts: isCut ? stretchesOf(points, isWait) : [],
     position(at) {
       if (at <= first) return 0;
       const index = points.findIndex((point) => point > at) - 1;
@@ -267,4 +269,22 @@ export function scaleOf(
       return starts[index]! + part * (starts[index + 1]! - starts[index]!);
     },
   };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}
+
+/** The marked stretches between points, those that touch as one. */
+function stretchesOf(points: readonly number[], isMarked: readonly boolean[]): Scale['cuts'] {
+  const stretches: Scale['cuts'] = [];
+  for (const [i, marked] of isMarked.entries()) {
+    if (!marked) continue;
+    const fromAt = points[i]!;
+    const toAt = points[i + 1]!;
+    const last = stretches.at(-1);
+    if (last?.toAt === fromAt) last.toAt = toAt;
+    else stretches.push({ fromAt, toAt });
+  }
+  return stretches;
 }

@@ -4,7 +4,7 @@
  */
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
 import type { Certainty } from './certainty.ts';
-import { clockText, plural, timeText } from './words.ts';
+import { clockText, plural, timeText, withoutStop } from './words.ts';
 
 /** Each reason is a clause of its own; none means that it is next. `now` is web's clock. */
 export function waitReasons(
@@ -42,10 +42,6 @@ export function waitReasons(
 function busyText(slots: number): string {
   if (slots === 0) return 'there is no slot';
   return slots === 1 ? 'its only slot is in use' : `all ${slots} slots are in use`;
-}
-
-function withoutStop(message: string): string {
-  return message.replace(/\.$/, '');
 }
 
 /** ` It waits: a; b.`, or '' when nothing keeps it. */

@@ -60,6 +60,16 @@ export function plural(count: number, noun: string): string {
   return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** With a capital first, as a sentence begins. */
+export function capitalized(text: string): string {
+  return `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}`;
+}
+
+/** Without the full stop at its end, to go on in a longer sentence. */
+export function withoutStop(text: string): string {
+  return text.replace(/\.$/, '');
+}
+
 /** `14:02` on the same day, else `3 Nov, 14:02`; the viewer's own time zone. */
 export function timeText(at: number, now: number): string {
   const date = new Date(at);
@@ -73,6 +83,13 @@ export function preciseTimeText(at: number): string {
   const date = new Date(at);
   const milliseconds = String(date.getMilliseconds()).padStart(3, '0');
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${milliseconds}`;
+}
+
+/** `21 Nov 2026, 14:02:11`: leaves nothing to guess; the viewer's own time zone. */
+export function absoluteText(at: number): string {
+  const date = new Date(at);
+  const day = `${date.getDate()} ${months[date.getMonth()]} ${date.getFullYear()}`;
+  return `${day}, ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

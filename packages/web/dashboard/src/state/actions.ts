@@ -7,6 +7,7 @@ import type { ShownTask } from '@holdfast/shared';
 import type { Problem } from '../model/problem.ts';
 import {
   cancelTask,
+  readTask,
   reclaimTask,
   resolveTask,
   retryTask,
@@ -70,6 +71,16 @@ export async function submit(body: SubmitBody): Promise<Problem | undefined> {
   if (!answer.ok) return answer.problem;
   showNew(body.id);
   return undefined;
+}
+
+/** Whether a task whose submit was not answered is there after all; if so, it is shown. */
+export async function findSubmitted(id: string): Promise<'arrived' | 'missing' | 'unheard'> {
+  const answer = await readTask(id);
+  if (answer.ok) {
+    showNew(id);
+    return 'arrived';
+  }
+  return answer.problem.status === 404 ? 'missing' : 'unheard';
 }
 
 function showNew(id: string): void {

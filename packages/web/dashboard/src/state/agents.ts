@@ -10,6 +10,9 @@ export const agents = signal<readonly ShownAgent[]>([]);
 export const sessions = signal<readonly ShownSession[]>([]);
 export const counts = signal<Counts>({});
 
+/** What each known session is called; changes only when a name does. */
+export const sessionNames = signal<ReadonlyMap<string, string>>(new Map());
+
 const agentRows = new Rows<ShownAgent>();
 const sessionRows = new Rows<ShownSession>();
 let countsVersion = 0;
@@ -110,5 +113,10 @@ let sessionsTimer: number | undefined;
 function publishSessions(): void {
   window.clearTimeout(sessionsTimer);
   sessionsTimer = undefined;
-  sessions.value = sessionRows.all().toSorted((a, b) => b.updatedAt - a.updatedAt);
+  const all = sessionRows.all();
+  sessions.value = all.toSorted((a, b) => b.updatedAt - a.updatedAt);
+  const names = sessionNames.peek();
+  const isSame = ({ id, title }: ShownSession): boolean => names.get(id) === (title ?? id);
+  if (all.length === names.size && all.every(isSame)) return;
+  sessionNames.value = new Map(all.map(({ id, title }) => [id, title ?? id]));
 }

@@ -1,11 +1,14 @@
-/** A task as a command line, on the clipboard. */
+/** Tasks as command lines, on the clipboard. */
 import type { ShownTask } from '@holdfast/shared';
 import { cliOf } from '../model/cli.ts';
 import { agentOf } from './agents.ts';
 import { copyText } from './copy.ts';
 
-export function copyCli(task: ShownTask): void {
-  const { line, leftOut } = cliOf(task, agentOf(task)?.name);
-  const more = leftOut.length === 0 ? '' : '; what it leaves out is said under Command';
-  copyText(line, `it as a command line${more}`);
+export function copyCli(...tasks: ShownTask[]): void {
+  const made = tasks.map((task) => cliOf(task, agentOf(task)?.name));
+  const what = made.length === 1 ? 'it as a command line' : `${made.length} command lines`;
+  const more = made.some(({ leftOut }) => leftOut.length > 0)
+    ? '; what is left out is said under Command'
+    : '';
+  copyText(made.map(({ line }) => line).join('\n'), `${what}${more}`);
 }

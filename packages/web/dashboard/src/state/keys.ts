@@ -6,7 +6,7 @@ import { isEnded } from '@holdfast/shared/status';
 import { taskName, views, type Filter } from '../model/filter.ts';
 import { meaningOf, type Command } from '../model/keymap.ts';
 import { cancel, retry } from './actions.ts';
-import { forecastBulk } from './bulk.ts';
+import type { BulkAction } from '../model/bulk.ts';
 import { dialog, openDialog } from './dialogs.ts';
 import { closeTask, go, openTask, place } from './navigation.ts';
 import { notify } from './notices.ts';
@@ -97,11 +97,11 @@ function act(command: Command, target: EventTarget | null, copy: (id: string) =>
       markAllMatching();
       return true;
     case 'cancel':
-      if (markedCount.value > 0) void forecastBulk('cancel');
+      if (markedCount.value > 0) void forecast('cancel');
       else if (id !== undefined) cancelTwice(id);
       return true;
     case 'retry':
-      if (markedCount.value > 0) void forecastBulk('retry');
+      if (markedCount.value > 0) void forecast('retry');
       else if (id !== undefined) retryEnded(id);
       return true;
     case 'copy':
@@ -130,6 +130,12 @@ function act(command: Command, target: EventTarget | null, copy: (id: string) =>
     default:
       return command satisfies never;
   }
+}
+
+/** Fetched with the bar of marked tasks, which is there whenever some are. */
+async function forecast(action: BulkAction): Promise<void> {
+  const { forecastBulk } = await import('./bulk.ts');
+  await forecastBulk(action);
 }
 
 function goView(id: string): true {

@@ -241,3 +241,29 @@ test('a follower that is closed asks for nothing more', async () => {
   await follower.loadBefore();
   expect(source.asked).toEqual([]);
 });
+
+test('what is held is not given up for a part that cannot be read now', async () => {
+  const source = new Source();
+  source.print(lines(50_000));
+  const follower = source.follow();
+  await settled(
+    follower,
+    () => follower.view.value.state === 'following' && follower.view.value.end === 5_000_000,
+  );
+  follower.setFollowing(false);
+  const held = textOf(follower);
+  source.isReachable = false;
+  await follower.loadBeginning();
+  await follower.seekPlace({ at: 1000 });
+  expect(follower.view.value.state).toBe('stopped');
+  expect(textOf(follower)).toEqual(held);
+
+  source.isReachable = true;
+  await follower.loadBeginning();
+  expect(textOf(follower)[0]).toMatch(/^line 1 /);
+  const first = textOf(follower);
+  source.isReachable = false;
+  follower.setFollowing(true);
+  await follower.loadAfter();
+  expect(textOf(follower)).toEqual(first);
+});

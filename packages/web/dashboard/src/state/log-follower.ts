@@ -163,8 +163,7 @@ export class LogFollower {
 
   loadBeginning(): Promise<void> {
     return this.#do(async () => {
-      this.#open(LOG_BEGINNING);
-      await this.#readAfter();
+      await this.#openAt(LOG_BEGINNING);
       this.#catchUpSoon();
     });
   }
@@ -194,9 +193,8 @@ export class LogFollower {
         return;
       }
       const { at: offset, number } = place;
-      this.#open({ offset, begin: 'line', ...(number === undefined ? {} : { number }) });
-      await this.#readAfter();
-      await this.#readBefore();
+      const line: LogPlace = { offset, begin: 'line', ...(number === undefined ? {} : { number }) };
+      if (await this.#openAt(line)) await this.#readBefore();
       this.#catchUpSoon();
     });
   }
@@ -242,7 +240,11 @@ export class LogFollower {
         this.#publish();
         return;
       }
-      if (this.#isFollowing && this.#total - this.#log.end > FAR_BEHIND_BYTES) this.#openAtTail();
+      if (this.#isFollowing && this.#total - this.#log.end > FAR_BEHIND_BYTES) {
+        if (!(await this.#openAt(this.#tail()))) return;
+        this.#isAttached = true;
+        continue;
+      }
       const piece = await this.#readRange(this.#log.end, PIECE_BYTES);
       if (piece === undefined) return;
       this.#log.append(piece.bytes);
@@ -281,14 +283,19 @@ export class LogFollower {
     return true;
   }
 
-  #openAtTail(): void {
+  #tail(): LogPlace {
     const offset = Math.max(0, this.#total - TAIL_BYTES);
-    this.#open(offset === 0 ? LOG_BEGINNING : { offset, begin: 'skip' });
+    return offset === 0 ? LOG_BEGINNING : { offset, begin: 'skip' };
+  }
+
+  #openAtTail(): void {
+    this.#log = new LogLines(this.#tail());
     this.#isAttached = true;
   }
 
   async #openTail(): Promise<void> {
-    this.#openAtTail();
+    if (!(await this.#openAt(this.#tail()))) return;
+    this.#isAttached = true;
     while (this.#log.end < this.#total) {
       const { end } = this.#log;
       await this.#readAfter();
@@ -296,9 +303,15 @@ export class LogFollower {
     }
   }
 
-  #open(place: LogPlace): void {
+  /** Another range, from `place` on. What is held is given up only for something that was read: false, and it stays. */
+  async #openAt(place: LogPlace): Promise<boolean> {
+    const log = this.#log;
+    const piece = await this.#readPiece(place.offset, PIECE_BYTES);
+    if (piece === undefined || log !== this.#log) return false;
     this.#log = new LogLines(place);
     this.#isAttached = false;
+    this.#takeAfter(piece);
+    return true;
   }
 
   /** All that was read is the middle of one line: its end is better than nothing. */
@@ -324,7 +337,10 @@ export class LogFollower {
 
   async #readAfter(): Promise<void> {
     const piece = await this.#readRange(this.#log.end, PIECE_BYTES);
-    if (piece === undefined) return;
+    if (piece !== undefined) this.#takeAfter(piece);
+  }
+
+  #takeAfter(piece: Piece): void {
     this.#log.append(piece.bytes);
     this.#log.trimHead();
     if (this.#log.end >= this.#total) {

@@ -1,8 +1,21 @@
 /** Where the person is. Guarantees: `place` and the address bar always agree; the back button works. */
 import { signal } from '@preact/signals';
+import type { Filter } from '../model/filter.ts';
 import { placeFromUrl, placeToUrl, type Place } from '../model/place.ts';
 
 export const place = signal<Place>(placeFromUrl(new URL(location.href)));
+
+/** The entry of the history that a search made: as long as it is the present one, what is typed on changes it. */
+let isSearchEntry = false;
+
+/** Shows what was searched for: the first letters after a view are a step of the history, those that follow are not. */
+export function goSearching(filter: Filter): void {
+  const { nowhere: _, ...here } = place.peek();
+  const to = { ...here, filter };
+  if (placeToUrl(to) === placeToUrl(place.peek())) return;
+  go(to, isSearchEntry ? 'replace' : 'push');
+  isSearchEntry = true;
+}
 
 export function go(to: Place, how: 'push' | 'replace' = 'push'): void {
   const url = placeToUrl(to);
@@ -10,6 +23,7 @@ export function go(to: Place, how: 'push' | 'replace' = 'push'): void {
     if (how === 'push') history.pushState(null, '', url);
     else history.replaceState(null, '', url);
   }
+  if (how === 'push') isSearchEntry = false;
   place.value = to;
 }
 
@@ -53,6 +67,7 @@ function followLink(event: MouseEvent): void {
 
 export function startNavigation(): void {
   window.addEventListener('popstate', () => {
+    isSearchEntry = false;
     place.value = placeFromUrl(new URL(location.href));
   });
   document.addEventListener('click', followLink);

@@ -4,7 +4,7 @@
  */
 import { batch, signal } from '@preact/signals';
 import { parseCursor } from '../model/link.ts';
-import { changeSession, readSessions, type SessionPage } from '../transport/api.ts';
+import { changeSession, readSession, readSessions, type SessionPage } from '../transport/api.ts';
 import { sessions, takeAllSessions, takeMoreSessions } from './agents.ts';
 import { notify } from './notices.ts';
 
@@ -31,6 +31,21 @@ export function takeSessionPage(page: SessionPage): void {
 export function showArchive(isShown: boolean): void {
   isArchiveShown.value = isShown;
   if (isShown) void read({ archived: true });
+}
+
+/** Ids of sessions that web does not have. */
+export const missingSessions = signal<ReadonlySet<string>>(new Set());
+let sought: string | undefined;
+
+/** Reads the session of this page if it is in no part of the list that was read. */
+export function findSession(id: string | undefined): void {
+  if (id === undefined || sought === id || sessions.peek().some((session) => session.id === id)) return;
+  sought = id;
+  void readSession(id).then((answer) => {
+    sought = undefined;
+    if (answer.ok) takeMoreSessions([answer.value], 0);
+    else if (answer.problem.status === 404) missingSessions.value = new Set([...missingSessions.peek(), id]);
+  });
 }
 
 export async function readMoreSessions(): Promise<void> {

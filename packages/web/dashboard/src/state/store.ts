@@ -7,6 +7,7 @@ import type { FeedChange, ShownTask } from '@holdfast/shared';
 import { parseCursor } from '../model/link.ts';
 import { onSignedOut, readSessions, readState } from '../transport/api.ts';
 import { connectFeed, type FeedClient } from '../transport/feed-client.ts';
+import { catchUpFrom, type Progress } from '../model/truth.ts';
 import type { FeedMessage } from '../transport/messages.ts';
 import {
   forgetAgentVersions,
@@ -17,9 +18,9 @@ import {
   takeSessions,
 } from './agents.ts';
 import { noteFrame, startClock, takeLink } from './clock.ts';
-import { startFailingChannels, takeFailingChannels } from './failing-channels.ts';
+import { takeFailingChannels } from './failing-channels.ts';
 import { place } from './navigation.ts';
-import { takeSessionPage } from './sessions.ts';
+import { findSession, takeSessionPage } from './sessions.ts';
 import { forgetVersions, loadTask, readList, setFilter, takeTasks } from './tasks.ts';
 import { recountViews, startViews } from './views.ts';
 
@@ -29,7 +30,13 @@ export const hasState = signal(false);
 /** Web runs another version than the one this page came with. */
 export const hasNewVersion = signal(false);
 
+/** What the feed brings of what was missed, as far as it has come; undefined when that is no more than a frame. */
+export const catchUp = signal<Progress | undefined>(undefined);
+
 let epoch: string | undefined;
+/** The newest version of the feed that this tab has taken. */
+let taken = 0;
+let behind: { from: number; head: number } | undefined;
 let version: string | undefined;
 let feed: FeedClient | undefined;
 
@@ -42,6 +49,8 @@ function takeMessage(message: FeedMessage): void {
       case 'hello':
         noteFrame(message.hello.at);
         checkVersion(message.hello.version);
+        behind = catchUpFrom(taken, message.hello.head);
+        noteTaken(taken);
         return;
       case 'reset':
         resync(message.cursor);
@@ -49,10 +58,12 @@ function takeMessage(message: FeedMessage): void {
       case 'heartbeat':
         noteFrame(message.heartbeat.at);
         takeHeartbeat(message.heartbeat.agents);
+        takeFailingChannels(message.heartbeat.failingChannels);
         return;
       case 'change':
         noteFrame();
         takeChange(message.change, versionOf(message.cursor));
+        noteTaken(versionOf(message.cursor));
         return;
       default:
         message satisfies never;
@@ -80,6 +91,13 @@ export function onTasks(listener: (tasks: readonly ShownTask[]) => void): void {
   taskListeners.add(listener);
 }
 
+function noteTaken(at: number): void {
+  taken = at;
+  if (behind !== undefined && at >= behind.head) behind = undefined;
+  catchUp.value =
+    behind === undefined ? undefined : { done: at - behind.from, of: behind.head - behind.from };
+}
+
 function versionOf(cursor: string): number {
   return parseCursor(cursor)?.version ?? 0;
 }
@@ -100,6 +118,8 @@ function resync(cursor: string): void {
     forgetAgentVersions();
   }
   epoch = next;
+  behind = undefined;
+  noteTaken(versionOf(cursor));
   isResyncing.value = true;
   void readAll();
 }
@@ -126,6 +146,7 @@ async function readAll(): Promise<void> {
       checkVersion(state.value.version);
     }
     if (sessions.ok) takeSessionPage(sessions.value);
+    findSession(place.value.filter.sessionId);
     const isWhole = state.ok && sessions.ok && hasList;
     isResyncing.value = !isWhole;
     if (!isWhole) again = window.setTimeout(() => void readAll(), AGAIN_MS);
@@ -150,6 +171,6 @@ export function startStore(): void {
   feed = connectFeed(takeMessage);
   onSignedOut(endSession);
   effect(() => setFilter(place.value.filter));
+  effect(() => findSession(place.value.filter.sessionId));
   startViews();
-  startFailingChannels();
 }

@@ -11,19 +11,21 @@ import type { Problem } from '../model/problem.ts';
 import { Rows } from '../model/rows.ts';
 import { workBySession } from '../model/session-certainty.ts';
 import { TaskList } from '../model/task-list.ts';
-import { readTask, readTasks, type TaskPage } from '../transport/api.ts';
+import { type FirstTaskPage, readMoreTasks, readTask, readTasks, type TaskPage } from '../transport/api.ts';
 import { agents, sessions } from './agents.ts';
 import { webNow } from './clock.ts';
 import { place } from './navigation.ts';
 
 export interface ListView {
   order: readonly string[];
+  /** How many new ones wait to be shown, and how many rows to go to another place. */
   waiting: number;
+  moved: number;
   total: number;
   hasMore: boolean;
 }
 
-export const list = signal<ListView>({ order: [], waiting: 0, total: 0, hasMore: false });
+export const list = signal<ListView>({ order: [], waiting: 0, moved: 0, total: 0, hasMore: false });
 /** `first`: nothing to show yet; `more`: a further page is on its way. */
 export const loading = signal<'first' | 'more' | undefined>('first');
 export const listProblem = signal<Problem | undefined>(undefined);
@@ -126,6 +128,7 @@ function publishList(): void {
   list.value = {
     order: [...shown.order],
     waiting: shown.waiting,
+    moved: shown.moved,
     total: shown.total,
     hasMore: shown.next !== undefined,
   };
@@ -195,13 +198,19 @@ export async function readMore(): Promise<void> {
   if (loading.value !== undefined || shown.next === undefined) return;
   const mine = generation;
   loading.value = 'more';
-  const page = await reading(readTasks(queryOf(PAGE, shown.next)));
+  const page = await reading(readMoreTasks(queryOf(PAGE, shown.next)));
   if (mine !== generation) return;
   batch(() => {
     loading.value = undefined;
     listProblem.value = page.ok ? undefined : page.problem;
     if (!page.ok) return;
-    shown.append({ ...page.value, items: takeItems(page.value) });
+    const items = takeItems(page.value);
+    shown.append({ ...page.value, items });
+    // What the feed has told since has the last word on the place.
+    for (const { id } of items) {
+      const newest = rows.get(id);
+      if (newest !== undefined) shown.place(newest, belongs(newest));
+    }
     publishList();
   });
 }
@@ -213,7 +222,7 @@ function showNothing(): void {
   publishList();
 }
 
-function takeFirstPage(page: TaskPage): void {
+function takeFirstPage(page: FirstTaskPage): void {
   shownFilter = filter;
   shown.replace({ ...page, items: takeItems(page) }, filter.order);
   for (const task of rows.newerThan(versionOf(page))) shown.place(task, belongs(task));

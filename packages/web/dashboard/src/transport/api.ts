@@ -15,8 +15,12 @@ export type Answer<T> = { ok: true; value: T; status: number } | { ok: false; pr
 export interface TaskPage {
   items: ShownTask[];
   next?: string;
-  total: number;
   cursor: string;
+}
+
+export interface FirstTaskPage extends TaskPage {
+  /** How many there are in all. */
+  total: number;
 }
 
 /** A piece of an attempt's output; `isComplete`: the attempt is settled and no byte will follow. */
@@ -117,13 +121,20 @@ export const readSessions = (
   if (options.after !== undefined) query.set('after', options.after);
   return call(`/api/sessions?${query}`);
 };
+export const readSession = (id: string): Promise<Answer<ShownSession>> =>
+  call(`/api/sessions/${encodeURIComponent(id)}`);
 export const changeSession = (
   id: string,
   change: { title?: string; archived?: boolean },
 ): Promise<Answer<ShownSession>> => send('PATCH', `/api/sessions/${encodeURIComponent(id)}`, change);
 export const readLabels = (): Promise<Answer<{ items: { label: string; tasks: number }[] }>> =>
   call('/api/labels?limit=30');
-export const readTasks = (query: URLSearchParams): Promise<Answer<TaskPage>> => call(`/api/tasks?${query}`);
+/** The first page. */
+export const readTasks = (query: URLSearchParams): Promise<Answer<FirstTaskPage>> =>
+  call(`/api/tasks?${query}`);
+/** A further one, `after` in the query. */
+export const readMoreTasks = (query: URLSearchParams): Promise<Answer<TaskPage>> =>
+  call(`/api/tasks?${query}`);
 export const readTask = (id: string): Promise<Answer<ShownTask>> => call(task(id));
 export const readEvents = (id: string): Promise<Answer<EventRecord>> => call(`${task(id)}/events`);
 export const readDoubts = (id: string): Promise<Answer<{ items: Doubt[] }>> => call(`${task(id)}/knowledge`);

@@ -3,13 +3,15 @@
  * tab; the tab's own watchdog joins anew when the worker itself has died.
  */
 import { deadlineMs, type LinkFacts } from '../model/link.ts';
-import { startFeedStream, type FeedStream } from './feed-stream.ts';
+import type { FeedStream } from './feed-stream.ts';
 import type { FeedMessage, TabMessage } from './messages.ts';
 
 export interface FeedClient {
   retry(): void;
   signedOut(): void;
 }
+
+const AGAIN_MS = 2000;
 
 export function connectFeed(take: (message: FeedMessage) => void): FeedClient {
   return typeof SharedWorker === 'undefined' ? connectAlone(take) : connectShared(take);
@@ -68,8 +70,23 @@ function connectShared(take: (message: FeedMessage) => void): FeedClient {
 function connectAlone(take: (message: FeedMessage) => void): FeedClient {
   let stream: FeedStream | undefined;
   let link: LinkFacts | undefined;
+  let isWanted = false;
 
-  function start(): void {
+  // Fetched only here: with a SharedWorker it is the worker that has it.
+  async function start(): Promise<void> {
+    isWanted = true;
+    let startFeedStream;
+    try {
+      ({ startFeedStream } = await import('./feed-stream.ts'));
+    } catch (error) {
+      // A browser says so of any module that it could not fetch: web went away since it sent this page.
+      if (!(error instanceof TypeError)) throw error;
+      window.setTimeout(() => {
+        if (isWanted) void start();
+      }, AGAIN_MS);
+      return;
+    }
+    if (!isWanted) return;
     stream ??= startFeedStream({
       publish(message) {
         if (message.kind === 'link') link = message.link;
@@ -79,6 +96,7 @@ function connectAlone(take: (message: FeedMessage) => void): FeedClient {
   }
 
   function stop(): void {
+    isWanted = false;
     if (stream === undefined) return;
     stream.close();
     stream = undefined;
@@ -87,9 +105,9 @@ function connectAlone(take: (message: FeedMessage) => void): FeedClient {
     }
   }
 
-  if (document.visibilityState === 'visible') start();
+  if (document.visibilityState === 'visible') void start();
   document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') start();
+    if (document.visibilityState === 'visible') void start();
     else stop();
   });
   window.addEventListener('online', () => stream?.verify());

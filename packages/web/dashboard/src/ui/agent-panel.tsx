@@ -36,11 +36,18 @@ export function AgentPanel({ id }: { id: string }): JSX.Element {
         </button>
       </header>
       {agent === undefined ? (
-        <p class="dim">
-          {hasState.value
-            ? 'No agent has this id or name. It was removed, or the address is wrong.'
-            : 'Reading …'}
-        </p>
+        <div class="empty" data-testid="no-agent">
+          {hasState.value ? (
+            <>
+              <p>No agent has this id or name. It was removed, or the address is wrong.</p>
+              <a class="clear" href="/">
+                All tasks
+              </a>
+            </>
+          ) : (
+            <p class="dim">Reading …</p>
+          )}
+        </div>
       ) : (
         <>
           <Said agent={agent} />

@@ -10,10 +10,13 @@ import { FilterBar } from './filter-bar.tsx';
 import { Icon } from './icons.tsx';
 import { lazy } from './lazy.tsx';
 import { Rail } from './rail.tsx';
-import { SignIn } from './sign-in.tsx';
 import { TaskListPane } from './task-list.tsx';
 import { TruthBar } from './truth-bar.tsx';
 
+const SignIn = lazy(
+  async () => (await import('./sign-in.tsx')).SignIn,
+  () => undefined,
+);
 const AgentPanel = lazy(async () => (await import('./agent-panel.tsx')).AgentPanel, closeTask);
 const BulkDialog = lazy(async () => (await import('./bulk-dialog.tsx')).BulkDialog, closeDialog);
 const HelpDialog = lazy(async () => (await import('./help.tsx')).HelpDialog, closeDialog);

@@ -7,29 +7,22 @@ import { counts } from '../state/agents.ts';
 import { linkNow } from '../state/clock.ts';
 import { openDialog } from '../state/dialogs.ts';
 import { place } from '../state/navigation.ts';
-import { needsYou } from '../state/views.ts';
+import { isPhone } from '../state/screen.ts';
 import { Icon } from './icons.tsx';
 import { SearchField } from './search-field.tsx';
+import { AgentChips } from './truth-bar.tsx';
 
 export function FilterBar(): JSX.Element {
-  const needy = needsYou.value ?? 0;
   return (
     <div class="filter-bar">
-      <button
-        type="button"
-        class="menu-open"
-        onClick={() => openDialog('menu')}
-        aria-label={`Views, agents, sessions and labels${needy > 0 ? `; ${needy} need you` : ''}`}
-        data-testid="menu-open"
-      >
-        <Icon name="menu" />
-        {needy > 0 && <span class="num needs">{countText(needy)}</span>}
-      </button>
-      <nav class="views" aria-label="Tasks by status">
-        {tallies.map((tally) => (
-          <TallyLink key={tally.id} tally={tally} />
-        ))}
-      </nav>
+      <div class="agents-and-counts">
+        {isPhone.value && <AgentChips />}
+        <nav class="views" aria-label="Tasks by status">
+          {tallies.map((tally) => (
+            <TallyLink key={tally.id} tally={tally} />
+          ))}
+        </nav>
+      </div>
       <SearchField />
       <button
         type="button"

@@ -2,16 +2,23 @@
 import type { JSX } from 'preact';
 import { shownStatuses } from '@holdfast/shared/status';
 import { bindings } from '../model/keymap.ts';
+import { logBindings } from '../model/log-keys.ts';
 import { hints } from '../model/search.ts';
 import { statusHelp } from '../model/sentence.ts';
 import { closeDialog } from '../state/dialogs.ts';
 import { StatusIcon } from './icons.tsx';
 import { Modal } from './modal.tsx';
 
+/** The output's own keys stand beside those of the page. */
+const sheet: readonly {
+  group: string;
+  of: readonly { keys: readonly string[]; shown?: readonly string[]; what: string }[];
+}[] = [...bindings, logBindings];
+
 export function HelpDialog(): JSX.Element {
   return (
     <Modal title="Keys, search and signs" onClose={closeDialog}>
-      {bindings.map(({ group, of }) => (
+      {sheet.map(({ group, of }) => (
         <section key={group}>
           <h3>{group}</h3>
           <dl class="keys">
@@ -38,8 +45,8 @@ export function HelpDialog(): JSX.Element {
         ))}
       </dl>
       <p class="hint">
-        Quotes keep spaces together; -status:completed means all others; everything else is looked for in
-        title, command, id and session.
+        A minus before a word of these means all others: -agent:laptop. Quotes keep spaces together, and make
+        text of what looks like one of these. Everything else is looked for in title, command, id and session.
       </p>
       <h3>What a status says</h3>
       <dl class="signs">

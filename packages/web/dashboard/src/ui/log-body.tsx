@@ -2,22 +2,26 @@
  * The lines of a log. Guarantees: a bounded number of elements; follows the end until a person scrolls away, and then
  * what they read stays where it is, whatever is added or given up at either side; its last line says how complete it is.
  */
-import { useSignal, type Signal } from '@preact/signals';
-import type { Virtualizer } from '@tanstack/virtual-core';
+import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
+import { logAction, type LogAction } from '../model/log-keys.ts';
 import type { LogMark } from '../model/log-mark.ts';
 import { bytesText, countText, plural } from '../model/words.ts';
 import type { LogFollower, LogView } from '../state/log-follower.ts';
-import { isWrapping } from '../state/log-preferences.ts';
+import { unmark } from '../state/log-marks.ts';
+import { isWrapping, toggleWrapping } from '../state/log-preferences.ts';
 import type { LogSearch } from '../state/log-search.ts';
 import type { LogSight } from '../state/log-sight.ts';
+import { missedSource } from '../state/log-source.ts';
 import { place } from '../state/navigation.ts';
 import { notify } from '../state/notices.ts';
 import { Icon } from './icons.tsx';
 import { Line } from './log-line.tsx';
 import { After, Before, Gaps, LogEndLine, Seeking } from './log-notes.tsx';
+import { goToMatch } from './log-search-bar.tsx';
+import { useColumns } from './use-columns.ts';
 import { useVirtual } from './use-virtual.ts';
 
 const LINE_PX = 18;
@@ -45,6 +49,7 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
   const view = follower.view.value;
   const wraps = isWrapping.value;
   const { lines, firstNumber } = view;
+  const missed = missedSource(task);
   // Read once, not for each of the lines.
   const fit = columns.value;
   const virtual = useVirtual({
@@ -121,6 +126,7 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
   const touchedAt = useRef(Number.NEGATIVE_INFINITY);
   const leftAt = useSignal<number | undefined>(undefined);
   const busy = useRef(false);
+  /** What scrolling asks for, one at a time; who presses a button is never ignored. */
   const load = (read: () => Promise<void>): void => {
     if (busy.current) return;
     busy.current = true;
@@ -151,19 +157,62 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
     else if (isTouched) leave();
     if (isFollowing.peek()) return;
     noteAnchor();
+    if (missed !== undefined) return;
     if (isTouched && element.scrollTop < NEAR_PX && view.start > 0) load(() => follower.loadBefore());
     else if (isTouched && below < NEAR_PX && !isWhole) load(() => follower.loadAfter());
   };
+  const goToEnd = (): void => {
+    if (missed === undefined || view.end >= view.totalBytes) follow();
+    else scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+  };
+  const goToStart = (): void => {
+    leave();
+    if (missed === undefined && view.start > 0) void follower.loadBeginning();
+    scroller.current?.scrollTo({ top: 0 });
+    noteAnchor();
+  };
+  const act = (action: LogAction): boolean => {
+    switch (action) {
+      case 'start':
+        goToStart();
+        return true;
+      case 'end':
+        goToEnd();
+        return true;
+      case 'follow':
+        if (isFollowing.peek()) leave();
+        else goToEnd();
+        return true;
+      case 'search':
+        scroller.current?.closest('.log')?.querySelector<HTMLElement>('[data-testid=log-search]')?.focus();
+        return true;
+      case 'next':
+      case 'previous':
+        if (search.text.peek() === '') return false;
+        goToMatch({ search, sight }, action === 'next' ? 1 : -1);
+        return true;
+      case 'wrap':
+        toggleWrapping();
+        return true;
+      case 'unmark':
+        if (place.peek().mark === undefined) return false;
+        unmark();
+        return true;
+      default:
+        return action satisfies never;
+    }
+  };
+  const lastKey = useRef({ key: '', at: 0 });
   const onKeyDown = (event: KeyboardEvent): void => {
     onTouch();
-    if (UPWARDS.has(event.key) && (scroller.current?.scrollTop ?? 0) > 0) leave();
-    if (event.key === 'End' && view.end < view.totalBytes) {
-      follow();
-      event.preventDefault();
-    } else if (event.key === '/') {
-      scroller.current?.closest('.log')?.querySelector<HTMLElement>('[data-testid=log-search]')?.focus();
-      event.preventDefault();
-    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const isUpwards = UPWARDS.has(event.key) || (event.key === ' ' && event.shiftKey);
+    if (isUpwards && (scroller.current?.scrollTop ?? 0) > 0) leave();
+    const before = performance.now() - lastKey.current.at < TOUCH_MS ? lastKey.current.key : '';
+    lastKey.current = { key: event.key, at: performance.now() };
+    const action = logAction(before, event.key);
+    // What is done here is not done by the rest of the page as well.
+    if (action !== undefined && act(action)) event.preventDefault();
   };
 
   const needle = search.text.value;
@@ -188,7 +237,7 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
           0000000000
         </span>
         <Gaps view={view} />
-        <Before follower={follower} view={view} load={load} />
+        <Before follower={follower} view={view} missed={missed} />
         <div class="runway" ref={runway} style={{ height: `${virtual.getTotalSize()}px` }}>
           {virtual.getVirtualItems().map((item) => {
             const line = lines[item.index];
@@ -209,45 +258,17 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
             );
           })}
         </div>
-        <After view={view} load={() => load(() => follower.loadAfter())} follow={follow} />
+        <After view={view} missed={missed} load={() => void follower.loadAfter()} follow={follow} />
         <LogEndLine view={view} task={task} attempt={attempt} />
       </div>
       <Seeking follower={follower} />
       {!isFollowing.value && (view.lines.length > 0 || view.totalBytes > 0) && (
-        <button type="button" class="follow" data-testid="log-follow" onClick={follow}>
+        <button type="button" class="follow" data-testid="log-follow" onClick={goToEnd}>
           <Icon name="down" size={13} /> {followText(view, leftAt.value)}
         </button>
       )}
     </>
   );
-}
-
-interface Columns {
-  scroller: { current: HTMLDivElement | null };
-  columns: Signal<number>;
-  isFollowing: Signal<boolean>;
-  virtual: Virtualizer<HTMLElement, HTMLElement>;
-}
-
-/** How many characters fit on a line, for an estimate of the heights; the end stays in sight when the page is resized. */
-function useColumns({ scroller, columns, isFollowing, virtual }: Columns): void {
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (element === null) return undefined;
-    const observer = new ResizeObserver(() => {
-      const probe = element.querySelector('.log-probe');
-      const charPx = (probe?.getBoundingClientRect().width ?? 72) / 10;
-      const gutterPx = 80;
-      const fit = Math.max(20, Math.floor((element.clientWidth - gutterPx) / charPx));
-      if (fit !== columns.peek()) {
-        columns.value = fit;
-        virtual.measure();
-      }
-      if (isFollowing.peek()) element.scrollTop = element.scrollHeight;
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [columns, isFollowing, scroller, virtual]);
 }
 
 /** Loads what is marked; resolves to where its first line begins, or to nothing when it is not there. */

@@ -3,9 +3,10 @@ import type { JSX } from 'preact';
 import { segmentsOf } from '../model/ansi.ts';
 import { highlight, type MarkedSegment } from '../model/highlight.ts';
 import type { LogLine } from '../model/log-lines.ts';
-import { extendMark, type LogMark } from '../model/log-mark.ts';
+import { extendMark, markToHash, type LogMark } from '../model/log-mark.ts';
 import { placeToUrl } from '../model/place.ts';
 import { bytesText } from '../model/words.ts';
+import { unmark } from '../state/log-marks.ts';
 import { go, place } from '../state/navigation.ts';
 
 interface LineProps {
@@ -63,8 +64,13 @@ function LineNumber({ at, number }: { at: number; number: number | undefined }):
       onClick={(event) => {
         if (event.metaKey || event.ctrlKey || event.altKey || event.button !== 0) return;
         event.preventDefault();
-        const extended =
-          event.shiftKey && number !== undefined ? extendMark(place.peek().mark, number) : mark;
+        const marked = place.peek().mark;
+        // Again on the only line that is marked: it was marked by mistake.
+        if (!event.shiftKey && marked !== undefined && markToHash(marked) === markToHash(mark)) {
+          unmark();
+          return;
+        }
+        const extended = event.shiftKey && number !== undefined ? extendMark(marked, number) : mark;
         go({ ...place.peek(), mark: extended }, 'replace');
       }}
     />
@@ -91,6 +97,7 @@ function Piece({ segment }: { segment: MarkedSegment }): JSX.Element {
     isReversed && 'reversed',
     colour !== undefined && 'given-fg',
     background !== undefined && 'given-bg',
+    (background !== undefined || classes?.includes('-bg') === true) && 'on-ground',
   ].filter(Boolean);
   if (names.length === 0) return <>{said}</>;
   return (

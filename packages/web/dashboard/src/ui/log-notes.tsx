@@ -1,4 +1,7 @@
-/** What is said around the lines of a log: what is missing at either side and why, and how complete it is. */
+/**
+ * What is said around the lines of a log: what is missing at either side and why, and how complete it is. Guarantees: what
+ * cannot be read now is not offered, and says who is missed; it is offered again when they are back.
+ */
 import type { JSX } from 'preact';
 import type { ShownTask } from '@holdfast/shared';
 import { logEnd } from '../model/log-end.ts';
@@ -22,11 +25,17 @@ export function Gaps({ view }: { view: LogView }): JSX.Element {
 interface BeforeProps {
   follower: LogFollower;
   view: LogView;
-  load: (read: () => Promise<void>) => void;
+  /** Who is missed, when nothing more can be read now. */
+  missed: string | undefined;
+}
+
+function Missed({ who }: { who: string | undefined }): JSX.Element | null {
+  if (who === undefined) return null;
+  return <span data-testid="log-missed"> {who} is not heard: more can be read when it is back.</span>;
 }
 
 /** What is before the first line that is loaded. */
-export function Before({ follower, view, load }: BeforeProps): JSX.Element | null {
+export function Before({ follower, view, missed }: BeforeProps): JSX.Element | null {
   const { start, firstNumber, lines } = view;
   if (start === 0 || (lines.length === 0 && view.state === 'loading')) return null;
   const what =
@@ -40,7 +49,8 @@ export function Before({ follower, view, load }: BeforeProps): JSX.Element | nul
         type="button"
         class="small"
         data-testid="log-load-before"
-        onClick={() => load(() => follower.loadBefore())}
+        disabled={missed !== undefined}
+        onClick={() => void follower.loadBefore()}
       >
         Load more
       </button>{' '}
@@ -48,14 +58,12 @@ export function Before({ follower, view, load }: BeforeProps): JSX.Element | nul
         type="button"
         class="small"
         data-testid="log-load-start"
-        onClick={() =>
-          load(async () => {
-            await follower.loadBeginning();
-          })
-        }
+        disabled={missed !== undefined}
+        onClick={() => void follower.loadBeginning()}
       >
         From the start
       </button>
+      <Missed who={missed} />
     </p>
   );
 }
@@ -63,24 +71,41 @@ export function Before({ follower, view, load }: BeforeProps): JSX.Element | nul
 /** What is behind the last line that is loaded. */
 export function After({
   view,
+  missed,
   load,
   follow,
 }: {
   view: LogView;
+  missed: string | undefined;
   load: () => void;
   follow: () => void;
 }): JSX.Element | null {
   const left = view.totalBytes - view.end;
-  if (left <= 0 || view.state === 'loading') return null;
+  // Where nothing was read at all, the last line says so.
+  if (left <= 0 || view.state === 'loading' || (view.state === 'stopped' && view.lines.length === 0))
+    return null;
   return (
     <p class="log-note" data-testid="log-rest">
       {bytesText(left)} below are not loaded{' '}
-      <button type="button" class="small" data-testid="log-load-after" onClick={load}>
+      <button
+        type="button"
+        class="small"
+        data-testid="log-load-after"
+        disabled={missed !== undefined}
+        onClick={load}
+      >
         Load more
       </button>{' '}
-      <button type="button" class="small" onClick={follow}>
+      <button
+        type="button"
+        class="small"
+        data-testid="log-to-end"
+        disabled={missed !== undefined}
+        onClick={follow}
+      >
         To the end
       </button>
+      <Missed who={missed} />
     </p>
   );
 }

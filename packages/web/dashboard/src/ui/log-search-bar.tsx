@@ -9,17 +9,30 @@ import type { LogSight } from '../state/log-sight.ts';
 interface ScopeProps {
   follower: LogFollower;
   search: LogSearch;
+  /** Who is missed, when nothing more can be read now. */
+  missed: string | undefined;
 }
 
-export function LogSearchBar({ follower, search, sight }: ScopeProps & { sight: LogSight }): JSX.Element {
+/** To the next match, or to the one before; it is loaded if it has to be. */
+export function goToMatch(
+  { search, sight }: { search: LogSearch; sight: LogSight },
+  direction: 1 | -1,
+): void {
+  void search.step(direction, sight.topAt).then((at) => {
+    if (at !== undefined) sight.show(at);
+  });
+}
+
+export function LogSearchBar({
+  follower,
+  search,
+  sight,
+  missed,
+}: ScopeProps & { sight: LogSight }): JSX.Element {
   const field = useRef<HTMLInputElement>(null);
   const text = search.text.value;
   const { places, count } = search.found.value;
-  const step = (direction: 1 | -1): void => {
-    void search.step(direction, sight.topAt).then((at) => {
-      if (at !== undefined) sight.show(at);
-    });
-  };
+  const step = (direction: 1 | -1): void => goToMatch({ search, sight }, direction);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
     else if (event.key === 'Escape') {
@@ -37,7 +50,7 @@ export function LogSearchBar({ follower, search, sight }: ScopeProps & { sight: 
         placeholder="Search the log"
         aria-label="Search the log"
         data-testid="log-search"
-        title="Enter: next. Shift-Enter: previous. Esc: clear."
+        title="Enter: next. Shift-Enter: previous. Esc: clear. In the output: n and N."
         onInput={(event) => search.setText(event.currentTarget.value)}
         onKeyDown={onKeyDown}
       />
@@ -66,7 +79,7 @@ export function LogSearchBar({ follower, search, sight }: ScopeProps & { sight: 
           <span class="num" role="status" data-testid="log-found">
             {foundText(search, count)}
           </span>
-          <Scope follower={follower} search={search} />
+          <Scope follower={follower} search={search} missed={missed} />
         </>
       )}
     </search>
@@ -83,7 +96,7 @@ function foundText(search: LogSearch, count: number): string {
 }
 
 /** Where was searched, and the way to search the rest. */
-function Scope({ follower, search }: ScopeProps): JSX.Element {
+function Scope({ follower, search, missed }: ScopeProps): JSX.Element {
   const scan = follower.scan.value;
   const { start, end, totalBytes } = follower.view.value;
   if (scan?.kind === 'search') {
@@ -112,6 +125,12 @@ function Scope({ follower, search }: ScopeProps): JSX.Element {
         type="button"
         class="small"
         data-testid="log-search-all"
+        disabled={missed !== undefined}
+        title={
+          missed === undefined
+            ? 'Reads all of the log'
+            : `${missed} is not heard: only what is loaded can be searched`
+        }
         onClick={() => void search.searchAll()}
       >
         Search all {bytesText(totalBytes)}

@@ -150,14 +150,33 @@ function Needy(): JSX.Element | null {
   );
 }
 
+/** The worst ones, so that the sessions below them stay in sight. */
+const MOST_AGENTS = 8;
+
 function Agents(): JSX.Element {
+  const [isWhole, setWhole] = useState(false);
   const now = webNow.value;
+  const all = worstAgentsFirst(agents.value);
+  const isLong = all.length > MOST_AGENTS;
   return (
     <section>
-      <h2>Agents</h2>
-      {agents.value.length === 0 && <p class="dim">None yet.</p>}
+      <div class="rail-head">
+        <h2>Agents</h2>
+        {isLong && (
+          <button
+            type="button"
+            class="link"
+            aria-expanded={isWhole}
+            onClick={() => setWhole(!isWhole)}
+            data-testid="agents-all"
+          >
+            {isWhole ? 'Fewer' : `All ${countText(all.length)}`}
+          </button>
+        )}
+      </div>
+      {all.length === 0 && <p class="dim">None yet.</p>}
       <ul>
-        {worstAgentsFirst(agents.value).map((agent) => (
+        {(isWhole ? all : all.slice(0, MOST_AGENTS)).map((agent) => (
           <AgentLink key={agent.id} agent={agent} now={now} />
         ))}
       </ul>
@@ -265,11 +284,11 @@ function SessionLink({ session }: { session: ShownSession }): JSX.Element {
       <a
         href={`/sessions/${encodeURIComponent(session.id)}`}
         aria-current={isCurrent ? 'page' : undefined}
-        title={`${session.id} · ${word}`}
+        title={`${session.title ?? session.id} (${session.id}) · ${word}`}
         data-testid="session-link"
       >
         {session.status !== 'empty' && <StatusIcon status={session.status} certainty={certainty} size={13} />}
-        <span class="session-name">{session.title ?? session.id}</span>
+        <bdi class="session-name">{session.title ?? session.id}</bdi>
         <span class="num dim">{countText(total)}</span>
         <span class="sr">{word}</span>
       </a>
@@ -290,7 +309,7 @@ function Labels(): JSX.Element | null {
               aria-current={place.value.filter.label === label ? 'page' : undefined}
               data-testid="label-link"
             >
-              <span class="session-name">{label}</span>
+              <bdi class="session-name">{label}</bdi>
               <span class="num dim">{countText(tasks)}</span>
             </a>
           </li>

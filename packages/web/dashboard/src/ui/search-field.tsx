@@ -1,21 +1,26 @@
 /**
  * The search field with its suggestions. Guarantees: the URL is its state: what is typed is applied after a short pause, and
- * what moves the URL otherwise is what the field then says.
+ * what moves the URL otherwise is what the field then says; what cannot be understood is told beneath it and filters
+ * nothing; a search is one step of the history, however many keys made it.
  */
 import { useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { shownStatuses } from '@holdfast/shared/status';
 import { isSameFilter, type Filter } from '../model/filter.ts';
 import {
   fixedValues,
   formatSearch,
-  parseSearch,
+  type Known,
+  readSearch,
   suggest,
   type Suggestion,
-  withoutUnfinished,
 } from '../model/search.ts';
+import { statusHelp } from '../model/sentence.ts';
+import { plural } from '../model/words.ts';
 import { agents, sessions } from '../state/agents.ts';
-import { go, place } from '../state/navigation.ts';
+import { goSearching, place } from '../state/navigation.ts';
+import { hasState } from '../state/store.ts';
 import { list, peekTask } from '../state/tasks.ts';
 import { labels } from '../state/views.ts';
 import { Icon } from './icons.tsx';
@@ -40,16 +45,9 @@ export function SearchField(): JSX.Element {
     text.value = formatSearch(filter);
   }, [filter, text]);
 
-  const suggestions = useComputed(() =>
-    isFocused.value
-      ? suggest(text.value, {
-          ...fixedValues,
-          agent: agents.value.map((agent) => agent.name),
-          session: sessions.value.map((session) => session.id),
-          queue: knownQueues(list.value.order),
-          label: labels.value.map(({ label }) => label),
-        })
-      : [],
+  const suggestions = useComputed(() => (isFocused.value ? suggest(text.value, knownValues()) : []));
+  const problems = useComputed(() =>
+    text.value === '' ? [] : readSearch(text.value, knownValues(), isFocused.value).problems,
   );
 
   const apply = (value: string, how: 'soon' | 'now'): void => {
@@ -57,8 +55,8 @@ export function SearchField(): JSX.Element {
     chosen.value = -1;
     window.clearTimeout(timer.current);
     const act = (): void => {
-      applied.current = parseSearch(how === 'soon' ? withoutUnfinished(value) : value);
-      go({ ...place.peek(), filter: applied.current }, 'replace');
+      applied.current = readSearch(value, knownValues(), how === 'soon').filter;
+      goSearching(applied.current);
     };
     if (how === 'now') act();
     else timer.current = window.setTimeout(act, TYPING_PAUSE_MS);
@@ -112,6 +110,8 @@ export function SearchField(): JSX.Element {
         aria-expanded={suggestions.value.length > 0}
         aria-controls="search-suggestions"
         aria-autocomplete="list"
+        aria-invalid={problems.value.length > 0}
+        aria-describedby="search-problems"
         {...(chosen.value >= 0 ? { 'aria-activedescendant': `suggestion-${chosen.value}` } : {})}
         value={text.value}
         data-testid="search"
@@ -121,8 +121,8 @@ export function SearchField(): JSX.Element {
         }}
         onBlur={() => {
           isFocused.value = false;
-          // Nobody goes on typing: what is left unfinished is text.
-          if (withoutUnfinished(text.value) !== text.value) apply(text.value, 'now');
+          // Nobody goes on typing: the last word is as whole as it will be.
+          if (text.value !== formatSearch(place.value.filter)) apply(text.value, 'now');
         }}
         onKeyDown={onKeyDown}
       />
@@ -160,8 +160,40 @@ export function SearchField(): JSX.Element {
           </li>
         ))}
       </ul>
+      <p
+        id="search-problems"
+        role="status"
+        hidden={problems.value.length === 0 || suggestions.value.length > 0}
+        data-testid="search-problems"
+      >
+        {problems.value.map((problem) => (
+          <span key={problem}>{problem} </span>
+        ))}
+      </p>
     </div>
   );
+}
+
+/** Names and ids of agents; absent while none is read: nobody can say then that one does not exist. */
+function agentNames(): Known {
+  if (!hasState.value) return {};
+  return {
+    agent: agents.value.flatMap(({ id, name, state }) => [
+      { value: name, hint: `tasks on this agent${state === 'live' ? '' : ` (${state})`}` },
+      { value: id, hint: `tasks on ${name}` },
+    ]),
+  };
+}
+
+function knownValues(): Known {
+  return {
+    ...fixedValues,
+    ...agentNames(),
+    status: shownStatuses.map((value) => ({ value, hint: statusHelp[value].help })),
+    session: sessions.value.map(({ id, title }) => ({ value: id, hint: title ?? 'tasks of this session' })),
+    queue: knownQueues(list.value.order).map((value) => ({ value })),
+    label: labels.value.map(({ label, tasks }) => ({ value: label, hint: plural(tasks, 'task') })),
+  };
 }
 
 /** Queues of the newest tasks in the list: enough to suggest from. */

@@ -1,18 +1,13 @@
 /** What is marked, and what can be done with it. Guarantees: the exact count is said before anything is asked. */
 import type { JSX } from 'preact';
+import type { ShownTask } from '@holdfast/shared';
 import { actionWords, type BulkAction } from '../model/bulk.ts';
 import { countText, plural } from '../model/words.ts';
 import { forecastBulk } from '../state/bulk.ts';
 import { linkNow } from '../state/clock.ts';
-import {
-  clearMarks,
-  isAllMarked,
-  isChoosing,
-  markAllMatching,
-  marked,
-  markedCount,
-} from '../state/selection.ts';
-import { list } from '../state/tasks.ts';
+import { clearMarks, isAllMarked, markAllMatching, marked, markedCount } from '../state/selection.ts';
+import { copyCli } from '../state/copy-cli.ts';
+import { list, peekTask } from '../state/tasks.ts';
 
 const actions: readonly { action: BulkAction; key?: string }[] = [
   { action: 'cancel', key: 'c' },
@@ -21,9 +16,12 @@ const actions: readonly { action: BulkAction; key?: string }[] = [
   { action: 'resolve' },
 ];
 
-export function SelectionBar(): JSX.Element | null {
+function knownTasks(ids: readonly string[]): ShownTask[] {
+  return ids.flatMap((id) => peekTask(id) ?? []);
+}
+
+export function SelectionBar(): JSX.Element {
   const count = markedCount.value;
-  if (count === 0 && !isChoosing.value) return null;
   const { total } = list.value;
   const isDeaf = linkNow.value.state === 'blind';
   return (
@@ -54,6 +52,18 @@ export function SelectionBar(): JSX.Element | null {
             {actionWords[action].verb} …
           </button>
         ))}
+        {!isAllMarked.value && (
+          <button
+            type="button"
+            class="small"
+            disabled={count === 0}
+            title="The commands that submit the same again, one on a line (y)"
+            onClick={() => copyCli(...knownTasks([...marked.value]))}
+            data-testid="copy-marked"
+          >
+            Copy as CLI
+          </button>
+        )}
       </span>
       <button type="button" class="small" onClick={clearMarks} data-testid="unmark">
         Unmark

@@ -57,7 +57,14 @@ export function SessionHead({ id }: { id: string }): JSX.Element {
   }
   return (
     <>
-      <h1 title={id}>{session?.title ?? id}</h1>
+      <h1 title={id} dir="auto">
+        {session?.title ?? id}
+      </h1>
+      {session?.title !== undefined && session.title !== id && (
+        <span class="dim mono session-id" title={`The session’s id: ${id}`}>
+          {id}
+        </span>
+      )}
       {session !== undefined && (
         <>
           <button

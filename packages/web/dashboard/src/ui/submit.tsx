@@ -1,10 +1,11 @@
 /**
- * The submit form. Guarantees: sending twice is harmless (one id until it is accepted); a refusal lands on its field;
- * nothing typed is lost by closing it with a failure.
+ * The submit form. Guarantees: sending twice is harmless (one id until it is accepted); a refusal lands on its field, and
+ * the focus with it; an answer that was lost is said to be lost, and looked for when web is heard again; nothing typed
+ * is lost by closing it with a failure.
  */
 import { signal, useSignal } from '@preact/signals';
-import type { ComponentChildren, JSX } from 'preact';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { JSX } from 'preact';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { uuidv7 } from 'uuidv7';
 import {
   fieldErrors,
@@ -16,78 +17,147 @@ import {
   type SubmitForm,
   type Way,
 } from '../model/submit-form.ts';
-import { submit } from '../state/actions.ts';
+import { ageText } from '../model/words.ts';
+import { findSubmitted, submit } from '../state/actions.ts';
+import { agents, sessions } from '../state/agents.ts';
+import { linkNow } from '../state/clock.ts';
 import { closeDialog } from '../state/dialogs.ts';
 import { place } from '../state/navigation.ts';
-import { agents, sessions } from '../state/agents.ts';
+import { notify } from '../state/notices.ts';
 import { Modal } from './modal.tsx';
+import { SubmitField } from './submit-field.tsx';
 
 /** What was typed and not sent. */
 const draft = signal<SubmitForm | undefined>(undefined);
+/** What was sent and not answered: whether it arrived is not known. */
+const unanswered = signal<SubmitForm | undefined>(undefined);
 
 function freshForm(): SubmitForm {
   return newForm(uuidv7(), place.peek().filter.sessionId ?? sessionName(Math.random));
 }
 
-const ways: { way: Way; name: string; help: string }[] = [
-  { way: 'shell', name: 'Shell line', help: 'Run by sh -c on the agent’s machine.' },
+const ways: { way: Way; name: string; help: string; main: Field }[] = [
+  { way: 'shell', name: 'Shell line', help: 'Run by sh -c on the agent’s machine.', main: 'shell' },
   {
     way: 'command',
     name: 'Command',
     help: 'The program and its arguments, one a line; no shell in between.',
+    main: 'command',
   },
-  { way: 'runner', name: 'Runner', help: 'A named runner of the agent, for instance claude, with a prompt.' },
+  {
+    way: 'runner',
+    name: 'Runner',
+    help: 'A named runner of the agent, for instance claude, with a prompt.',
+    main: 'prompt',
+  },
 ];
 
 /** Fields that are out of sight until they are asked for, or refused. */
 const folded: readonly Field[] = ['title', 'labels', 'attempts', 'timeLimit'];
 
+interface Trouble {
+  /** `notSent`: web is not heard. `news`: what came of an earlier try. */
+  kind: 'refused' | 'notSent' | 'news';
+  text: string;
+}
+
+const NOT_ANSWERED =
+  'It is not known whether it arrived: the web service did not answer. What you typed stays. Submit again at any time: ' +
+  'it has the same id, so it cannot run twice.';
+
 export function SubmitDialog(): JSX.Element {
   const isSending = useSignal(false);
   const errors = useSignal<FieldErrors>({});
-  const trouble = useSignal<string | undefined>(undefined);
+  const trouble = useSignal<Trouble | undefined>(undefined);
+  const refusals = useSignal(0);
   const isUnfolded = useSignal(false);
-  const main = useRef<HTMLTextAreaElement>(null);
+  const element = useRef<HTMLFormElement>(null);
   draft.value ??= freshForm();
   const form = draft.value;
-  useLayoutEffect(() => main.current?.focus(), []);
+  const way = ways.find((candidate) => candidate.way === form.way)!;
+  useLayoutEffect(() => element.current?.querySelector<HTMLElement>(`#submit-${way.main}`)?.focus(), []);
+  useLayoutEffect(() => {
+    element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [refusals.value]);
 
   const set = (change: Partial<SubmitForm>): void => {
     draft.value = { ...form, ...change };
-    errors.value = {};
+    errors.value = Object.fromEntries(Object.entries(errors.value).filter(([name]) => !(name in change)));
+  };
+  const refuse = (fields: FieldErrors, found?: Trouble): void => {
+    errors.value = fields;
+    trouble.value = found;
+    refusals.value += 1;
+  };
+  const finish = (): void => {
+    draft.value = undefined;
+    unanswered.value = undefined;
+    closeDialog();
+  };
+  /** The id is taken: the task that has it was sent from here before. Only a new id can be another task. */
+  const beginAnother = (typed: SubmitForm): void => {
+    draft.value = { ...typed, id: uuidv7() };
+    unanswered.value = undefined;
+    trouble.value = {
+      kind: 'news',
+      text: 'An earlier version of this form was accepted after all and is in the list. Send again to submit this one as well.',
+    };
   };
 
   const send = async (): Promise<void> => {
     if (isSending.value) return;
     const made = toSubmit(form);
     trouble.value = undefined;
-    if ('errors' in made) {
-      errors.value = made.errors;
-      return;
-    }
+    if ('errors' in made) return refuse(made.errors);
+    const unheard = unheardText();
+    if (unheard !== undefined) return refuse({}, { kind: 'notSent', text: `Not sent. ${unheard}` });
     isSending.value = true;
     const problem = await submit(made.body);
     isSending.value = false;
-    if (problem === undefined) {
-      draft.value = undefined;
-      closeDialog();
-      return;
+    if (problem === undefined) return finish();
+    if (problem.status === 0) {
+      unanswered.value = form;
+      return refuse({}, { kind: 'refused', text: NOT_ANSWERED });
     }
+    if (problem.code === 'task_conflict') return beginAnother(form);
     const { fields, rest } = fieldErrors(problem, form.way);
-    errors.value = fields;
-    trouble.value = [problem.detail, ...rest].join(' ');
-    // The id is taken: the task that has it was sent from here before. Only a new id can be another task.
-    if (problem.code === 'task_conflict') {
-      draft.value = { ...form, id: uuidv7() };
-      trouble.value =
-        'An earlier version of this form was accepted after all and is in the list. Send again to submit this one as well.';
-    }
+    refuse(fields, { kind: 'refused', text: [problem.detail, ...rest].join(' ') });
   };
 
-  const way = ways.find((candidate) => candidate.way === form.way)!;
+  const isHeard = linkNow.value.state === 'live';
+  useEffect(() => {
+    if (!isHeard) return;
+    if (trouble.peek()?.kind === 'notSent') {
+      trouble.value = {
+        kind: 'news',
+        text: 'The web service is heard again. Nothing was sent so far: submit now.',
+      };
+    }
+    const sent = unanswered.peek();
+    if (sent === undefined) return;
+    void findSubmitted(sent.id).then((found) => {
+      if (unanswered.peek() !== sent || found === 'unheard') return;
+      if (found === 'missing') {
+        trouble.value = {
+          kind: 'news',
+          text: 'What you sent has not arrived so far. Submit again: it cannot run twice.',
+        };
+        return;
+      }
+      if (draft.peek() !== sent) return beginAnother(draft.peek() ?? sent);
+      notify('Your task had arrived after all.');
+      finish();
+    });
+  }, [isHeard, unanswered.value]);
+
+  const field = (name: Field): JSX.Element => (
+    <SubmitField name={name} value={form[name]} error={errors.value[name]} set={set} />
+  );
+  const unheard = unheardText();
   return (
     <Modal title="New task" onClose={closeDialog}>
       <form
+        ref={element}
         data-testid="submit-form"
         onSubmit={(event) => {
           event.preventDefault();
@@ -116,88 +186,30 @@ export function SubmitDialog(): JSX.Element {
           ))}
         </fieldset>
         <p class="hint">{way.help}</p>
-        {form.way === 'runner' && (
-          <Input
-            name="runner"
-            label="Runner"
-            form={form}
-            set={set}
-            errors={errors.value}
-            placeholder="claude"
-          />
-        )}
-        <FieldFrame
-          name={form.way === 'runner' ? 'prompt' : form.way}
-          label={
-            form.way === 'shell' ? 'Shell line' : form.way === 'command' ? 'Program and arguments' : 'Prompt'
-          }
-          errors={errors.value}
-        >
-          <textarea
-            ref={main}
-            id={`submit-${form.way === 'runner' ? 'prompt' : form.way}`}
-            data-testid={`submit-${form.way === 'runner' ? 'prompt' : form.way}`}
-            class={form.way === 'runner' ? '' : 'mono'}
-            rows={form.way === 'shell' ? 3 : 5}
-            spellcheck={form.way === 'runner'}
-            placeholder={
-              form.way === 'shell'
-                ? 'npm test && npm run build'
-                : form.way === 'command'
-                  ? 'node\nscript.js\n--verbose'
-                  : ''
-            }
-            value={form.way === 'runner' ? form.prompt : form[form.way]}
-            onInput={(event) =>
-              set({ [form.way === 'runner' ? 'prompt' : form.way]: event.currentTarget.value })
-            }
-          />
-        </FieldFrame>
+        {form.way === 'runner' && field('runner')}
+        {field(way.main)}
         <div class="columns">
-          <Input
-            name="session"
-            label="Session"
-            form={form}
-            set={set}
-            errors={errors.value}
-            list="known-sessions"
-            mono
-          />
-          <FieldFrame name="agent" label="Agent" errors={errors.value}>
-            <select
-              id="submit-agent"
-              data-testid="submit-agent"
-              value={form.agent}
-              onChange={(event) => set({ agent: event.currentTarget.value })}
-            >
-              <option value="">The live one with the most free slots</option>
-              {agents.value.map((agent) => (
-                <option key={agent.id} value={agent.id}>
-                  {agent.name}
-                  {agent.state === 'live'
-                    ? agent.pool === undefined
-                      ? ''
-                      : ` · ${Math.max(0, agent.pool.slots - agent.pool.running)} free`
-                    : ' · not heard: delivered when it returns'}
-                </option>
-              ))}
-            </select>
-          </FieldFrame>
+          {field('session')}
+          <SubmitField name="agent" value={form.agent} error={errors.value.agent} set={set}>
+            <option value="">The live one with the most free slots</option>
+            {agents.value.map((agent) => (
+              <option key={agent.id} value={agent.id}>
+                {agent.name}
+                {agent.state === 'live'
+                  ? agent.pool === undefined || !isHeard
+                    ? ''
+                    : ` · ${Math.max(0, agent.pool.slots - agent.pool.running)} free`
+                  : ' · not heard: delivered when it returns'}
+              </option>
+            ))}
+          </SubmitField>
         </div>
         <datalist id="known-sessions">
           {sessions.value.slice(0, 50).map((session) => (
             <option key={session.id} value={session.id} />
           ))}
         </datalist>
-        <Input
-          name="cwd"
-          label="Working directory"
-          form={form}
-          set={set}
-          errors={errors.value}
-          placeholder="the agent’s home directory"
-          mono
-        />
+        {field('cwd')}
         <details
           class="more"
           open={folded.some((name) => errors.value[name] !== undefined) || isUnfolded.value}
@@ -206,45 +218,26 @@ export function SubmitDialog(): JSX.Element {
           }}
         >
           <summary>Title, labels, retry, time limit</summary>
-          <Input
-            name="title"
-            label="Title"
-            form={form}
-            set={set}
-            errors={errors.value}
-            placeholder="shown instead of the command"
-          />
-          <Input
-            name="labels"
-            label="Labels"
-            form={form}
-            set={set}
-            errors={errors.value}
-            placeholder="team=core kind=nightly"
-            mono
-          />
+          {field('title')}
+          {field('labels')}
           <div class="columns">
-            <Input
-              name="attempts"
-              label="Attempts if it fails"
-              form={form}
-              set={set}
-              errors={errors.value}
-              placeholder="1: a failure is final"
-            />
-            <Input
-              name="timeLimit"
-              label="Time limit (minutes)"
-              form={form}
-              set={set}
-              errors={errors.value}
-              placeholder="none"
-            />
+            {field('attempts')}
+            {field('timeLimit')}
           </div>
         </details>
+        {unheard !== undefined && trouble.value === undefined && (
+          <p class="banner is-attention" role="status" data-testid="submit-unheard">
+            {unheard}
+          </p>
+        )}
         {trouble.value !== undefined && (
-          <p class="banner is-problem" role="alert" data-testid="submit-problem">
-            {trouble.value}
+          <p
+            class={`banner ${trouble.value.kind === 'news' ? 'is-attention' : 'is-problem'}`}
+            role="alert"
+            data-testid="submit-problem"
+            data-kind={trouble.value.kind}
+          >
+            {trouble.value.text}
           </p>
         )}
         <div class="form-end">
@@ -254,7 +247,7 @@ export function SubmitDialog(): JSX.Element {
           <button type="button" onClick={closeDialog}>
             Close
           </button>
-          <button type="submit" class="primary" disabled={isSending.value} data-testid="submit-send">
+          <button type="submit" class="primary" aria-disabled={isSending.value} data-testid="submit-send">
             {isSending.value ? 'Requesting …' : 'Submit'}
           </button>
         </div>
@@ -263,66 +256,13 @@ export function SubmitDialog(): JSX.Element {
   );
 }
 
-interface FieldFrameProps {
-  name: Field;
-  label: string;
-  errors: FieldErrors;
-  children: ComponentChildren;
-}
-
-function FieldFrame({ name, label, errors, children }: FieldFrameProps): JSX.Element {
-  const error = errors[name];
-  return (
-    <div class={`field${error === undefined ? '' : ' has-error'}`}>
-      <label for={`submit-${name}`}>{label}</label>
-      {children}
-      {error !== undefined && (
-        <p class="field-error" id={`submit-${name}-error`}>
-          {error}
-        </p>
-      )}
-    </div>
-  );
-}
-
-interface InputProps {
-  name: Field;
-  label: string;
-  form: SubmitForm;
-  set: (change: Partial<SubmitForm>) => void;
-  errors: FieldErrors;
-  placeholder?: string;
-  list?: string;
-  mono?: boolean;
-}
-
-function Input({
-  name,
-  label,
-  form,
-  set,
-  errors,
-  placeholder = '',
-  list,
-  mono = false,
-}: InputProps): JSX.Element {
-  const error = errors[name];
-  return (
-    <FieldFrame name={name} label={label} errors={errors}>
-      <input
-        id={`submit-${name}`}
-        data-testid={`submit-${name}`}
-        class={mono ? 'mono' : ''}
-        type="text"
-        autocomplete="off"
-        spellcheck={false}
-        placeholder={placeholder}
-        value={form[name]}
-        aria-invalid={error !== undefined}
-        {...(error === undefined ? {} : { 'aria-describedby': `submit-${name}-error` })}
-        {...(list === undefined ? {} : { list })}
-        onInput={(event) => set({ [name]: event.currentTarget.value })}
-      />
-    </FieldFrame>
-  );
+/** Why nothing can be submitted now, and what becomes of what was typed. A page that is only late is let try. */
+function unheardText(): string | undefined {
+  const link = linkNow.value;
+  if (link.state === 'live' || link.state === 'stale') return undefined;
+  const kept =
+    'Submitting is refused until it is heard again; what you typed stays, also when you close this.';
+  if (link.state === 'blind') return `The web service has not been heard for ${ageText(link.ageMs)}. ${kept}`;
+  if (link.state === 'connecting') return `The web service has not been heard yet. ${kept}`;
+  return 'You are signed out. What you typed stays until you are signed in again.';
 }

@@ -12,6 +12,7 @@ import { linkNow } from '../state/clock.ts';
 import { copyCli } from '../state/copy-cli.ts';
 import { isWide, toggleWide } from '../state/log-preferences.ts';
 import { Icon } from './icons.tsx';
+import { MoreMenu } from './more-menu.tsx';
 
 export function Actions({
   task,
@@ -25,8 +26,12 @@ export function Actions({
   const isOver = isEnded(task.status);
   const isStopping =
     task.stopRequested?.cause === 'cancel' || task.pending?.some((intent) => intent.action === 'cancel');
+  const mayReclaim = canReclaim(task) && !isStale;
+  const toggleReclaim = (): void => {
+    isReclaimOpen.value = !isReclaimOpen.value;
+  };
   return (
-    <div class="actions">
+    <div class="actions" role="group" aria-label="Actions" tabIndex={-1}>
       {!isOver && (
         <AskButton
           testId="cancel"
@@ -38,16 +43,14 @@ export function Actions({
           icon="stop"
         />
       )}
-      {canReclaim(task) && !isStale && (
+      {mayReclaim && (
         <button
           type="button"
           class="wide-only"
           data-testid="reclaim-open"
           title="See what speaks for this attempt, and give it up for a new one"
           aria-expanded={isReclaimOpen.value}
-          onClick={() => {
-            isReclaimOpen.value = !isReclaimOpen.value;
-          }}
+          onClick={toggleReclaim}
         >
           <Icon name="again" size={14} />
           <span>Reclaim …</span>
@@ -94,6 +97,15 @@ export function Actions({
       >
         <Icon name="copy" />
       </button>
+      <span class="narrow-only">
+        <MoreMenu
+          label="More actions"
+          entries={[
+            ...(mayReclaim ? [{ name: 'Reclaim …', testId: 'more-reclaim', onChoose: toggleReclaim }] : []),
+            { name: 'Copy as CLI', testId: 'more-copy-cli', onChoose: () => copyCli(task) },
+          ]}
+        />
+      </span>
     </div>
   );
 }
@@ -111,13 +123,15 @@ interface AskButtonProps {
 function AskButton({ testId, name, hint, isAsking, isDisabled, icon, onClick }: AskButtonProps): JSX.Element {
   // Web would have to promise it, and web is not heard.
   const isCut = linkNow.value.state === 'blind';
+  const isOff = isAsking || isDisabled || isCut;
   return (
     <button
       type="button"
       data-testid={testId}
       title={isCut ? 'The web service is not heard: nothing can be asked of it now' : hint}
-      disabled={isAsking || isDisabled || isCut}
-      onClick={onClick}
+      // Not `disabled`, which would take the focus from whoever pressed it.
+      aria-disabled={isOff}
+      onClick={isOff ? undefined : onClick}
     >
       <Icon name={icon} size={14} />
       <span>{isAsking ? 'Requesting …' : name}</span>

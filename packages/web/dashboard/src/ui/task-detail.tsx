@@ -4,7 +4,7 @@
  */
 import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ShownTask, TaskEvent } from '@holdfast/shared';
 import type { Certainty } from '../model/certainty.ts';
 import { taskName } from '../model/filter.ts';
@@ -20,6 +20,7 @@ import { isWide } from '../state/log-preferences.ts';
 import { loadTask, taskProblem, watchTask } from '../state/tasks.ts';
 import { readEvents, type EventRecord } from '../transport/api.ts';
 import { Icon, StatusIcon } from './icons.tsx';
+import { Steps } from './steps.tsx';
 import { Evidence, ReclaimPanel, StaleBadge } from './task-evidence.tsx';
 import { Actions } from './task-actions.tsx';
 import { EventsTab } from './task-events.tsx';
@@ -28,6 +29,7 @@ import { AttemptsTab, CommandTab, RawTab } from './task-record.tsx';
 import { TaskLog } from './task-log.tsx';
 import { TaskTimeline } from './task-timeline.tsx';
 import { StatusWord, elapsed, weakest } from './task-row.tsx';
+import { useKeptFocus } from './use-kept-focus.ts';
 import { useRecord, type Read } from './use-record.ts';
 
 export function TaskDetail({ id }: { id: string }): JSX.Element {
@@ -51,15 +53,21 @@ export function TaskDetail({ id }: { id: string }): JSX.Element {
 function Task({ task }: { task: ShownTask }): JSX.Element {
   const certainty = certaintyNow(task);
   const events = useRecord(task, readEvents);
+  const section = useRef<HTMLElement>(null);
+  useKeptFocus(section);
   return (
     <section
+      ref={section}
+      tabIndex={-1}
       class={`detail knows-${certainty.state}`}
       aria-label={`Task ${taskName(task)}`}
       data-testid="task-detail"
       data-task-id={task.id}
     >
-      <Head task={task} certainty={certainty} events={events.value?.items} />
-      <TaskTimeline task={task} certainty={certainty} record={events.value} />
+      <div class="detail-top">
+        <Head task={task} certainty={certainty} events={events.value?.items} />
+        <TaskTimeline task={task} certainty={certainty} record={events.value} />
+      </div>
       <Tabs task={task} events={events} />
     </section>
   );
@@ -103,7 +111,7 @@ function Head({
   const now = webNow.value;
   const stale = staleOf(task, certainty, now);
   const isReclaimOpen = useSignal(false);
-  const pending = pendingText(task, agent);
+  const pending = pendingText(task, agent, webHeardAt());
   return (
     <header class="detail-head">
       <div class="detail-bar">
@@ -133,7 +141,9 @@ function Head({
         <span class="num dim">{elapsed(task, certainty, now)}</span>
         <Actions task={task} isStale={stale !== undefined} isReclaimOpen={isReclaimOpen} />
       </div>
-      <h1 class={task.title === undefined ? 'mono' : ''}>{taskName(task)}</h1>
+      <h1 class={task.title === undefined ? 'mono' : ''} title={taskName(task)}>
+        {taskName(task)}
+      </h1>
       <p class="sentence" data-testid="sentence">
         {taskSentence({ task, agent, certainty, now })}
       </p>
@@ -165,44 +175,33 @@ function Head({
             </span>
           </p>
         ))}
-      <TaskFacts task={task} certainty={certainty} />
+      <TaskFacts task={task} />
       <Evidence task={task} certainty={certainty} isReclaimOpen={isReclaimOpen.value} />
     </header>
   );
 }
 
+/** When web was last heard, while it is not. */
+function webHeardAt(): number | undefined {
+  const link = linkNow.value;
+  return link.state === 'stale' || link.state === 'blind' ? webNow.value - link.ageMs : undefined;
+}
+
 /** Said within the task too: on a phone, or scrolled, the bar on top may be out of sight. */
 function Frozen(): JSX.Element | null {
-  const link = linkNow.value;
-  if (link.state !== 'stale' && link.state !== 'blind') return null;
-  const heardAt = webNow.value - link.ageMs;
+  const heardAt = webHeardAt();
+  if (heardAt === undefined) return null;
   return (
     <p class="banner is-attention" data-testid="frozen">
-      The web service has not been heard for {ageText(link.ageMs)}: nothing here is newer than{' '}
+      The web service has not been heard for {ageText(webNow.value - heardAt)}: nothing here is newer than{' '}
       {preciseTimeText(heardAt).slice(0, -4)}. It goes on by itself when it is heard again.
     </p>
   );
 }
 
-const stepWords = {
-  done: { sign: '✓', word: 'done' },
-  now: { sign: '…', word: 'waiting for this' },
-  waiting: { sign: '○', word: 'not yet' },
-} as const;
-
 function StopSteps({ task, certainty }: { task: ShownTask; certainty: Certainty }): JSX.Element | null {
   const steps = stopSteps(task, agentOf(task), certainty, webNow.value);
-  if (steps === undefined) return null;
-  return (
-    <ol class="steps" aria-label="Stopping" data-testid="stop-steps">
-      {steps.map(({ name, state, text }) => (
-        <li key={name} class={`is-${state}`} data-step={name} data-state={state}>
-          <span aria-hidden="true">{stepWords[state].sign}</span> {text}
-          <span class="sr"> ({stepWords[state].word})</span>
-        </li>
-      ))}
-    </ol>
-  );
+  return steps === undefined ? null : <Steps label="Stopping" testId="stop-steps" steps={steps} />;
 }
 
 const tabNames: Record<Tab, string> = {

@@ -1,65 +1,156 @@
-/** The record of a task: every event with both clocks, and the gaps in what web saw. Each opens to its JSON. */
+/**
+ * The record of a task, as sentences by attempt: every event with both clocks, and the gaps in what web saw. Guarantees:
+ * each event opens to its JSON; what a filter leaves out is counted beside it.
+ */
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import type { ShownTask } from '@holdfast/shared';
-import { eventText, eventWord, gapText, recordOf, type RecordEntry } from '../model/events.ts';
-import { preciseTimeText, spanText, timeText } from '../model/words.ts';
+import { attemptRows, type AttemptRow } from '../model/attempts.ts';
+import {
+  eventSentence,
+  eventWord,
+  gapText,
+  groupsOf,
+  kindCounts,
+  lagText,
+  recordOf,
+  skewText,
+  type RecordEntry,
+} from '../model/events.ts';
+import { outcomeText } from '../model/sentence.ts';
+import { plural, preciseTimeText, spanText, timeText } from '../model/words.ts';
 import { agentOf } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
 import { readDoubts, type EventRecord } from '../transport/api.ts';
-import { Trouble } from './task-record.tsx';
+import { attemptLogUrl, Trouble } from './task-record.tsx';
 import { useRecord, type Read } from './use-record.ts';
+
+/** So many can be read through; more are worth a choice. */
+const MANY_EVENTS = 15;
 
 export function EventsTab({ task, events }: { task: ShownTask; events: Read<EventRecord> }): JSX.Element {
   const { value, problem } = events;
   const doubts = useRecord(task, readDoubts);
-  const entries = recordOf(value?.items ?? [], value?.received ?? [], doubts.value?.items ?? []);
+  const chosen = useSignal('');
+  const all = value?.items ?? [];
+  const received = value?.received ?? [];
+  const name = agentOf(task)?.name ?? 'its agent';
+  const skew = skewText(all, received, name);
+  const entries = recordOf(all, received, doubts.value?.items ?? []).filter(
+    (entry) => chosen.value === '' || (entry.kind === 'event' && entry.event.kind === chosen.value),
+  );
+  const attempts = new Map(attemptRows(all).map((row) => [row.attempt, row]));
   const json = `/api/tasks/${encodeURIComponent(task.id)}/events`;
   return (
     <div class="record" data-testid="events" tabIndex={0} role="region" aria-label="Events">
       <Trouble problem={problem} />
-      <p class="record-bar dim">
-        <span>
+      <div class="record-bar">
+        <span class="dim">
           {value === undefined
             ? 'Reading …'
-            : `${value.items.length} events, as the agent put them on record`}
+            : `${plural(all.length, 'event')}, as the agent put them on record`}
         </span>
+        {all.length > MANY_EVENTS && (
+          <label>
+            Show{' '}
+            <select
+              value={chosen.value}
+              data-testid="event-kinds"
+              onChange={(event) => {
+                chosen.value = event.currentTarget.value;
+              }}
+            >
+              <option value="">all of them</option>
+              {kindCounts(all).map(([kind, count]) => (
+                <option key={kind} value={kind}>
+                  {eventWord(kind)} ({count})
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         <a href={json} target="_blank" rel="noreferrer" data-testid="events-json">
           Raw JSON
         </a>
-      </p>
-      <table>
+      </div>
+      {skew !== undefined && (
+        <p class="banner is-attention" data-testid="skew">
+          {skew}
+        </p>
+      )}
+      <table class="events">
         <thead>
           <tr>
             <th scope="col">Seq</th>
             <th scope="col">Agent’s clock</th>
-            <th scope="col">Web received</th>
-            <th scope="col">Event</th>
-            <th scope="col">Status</th>
-            <th scope="col">Detail</th>
+            <th scope="col">Web’s clock</th>
+            <th scope="col">What happened</th>
           </tr>
         </thead>
-        <tbody>
-          {entries.map((entry) =>
-            entry.kind === 'gap' ? (
-              <GapRow key={`gap ${entry.doubt.since}`} task={task} entry={entry} />
-            ) : (
-              <EventRow key={entry.event.seq} entry={entry} />
-            ),
-          )}
-        </tbody>
+        {groupsOf(entries).map((group) => (
+          <tbody key={`${group.attempt} ${keyOf(group.entries[0])}`}>
+            {task.attempt > 1 && (
+              <GroupHead task={task} attempt={group.attempt} row={attempts.get(group.attempt)} />
+            )}
+            {group.entries.map((entry) =>
+              entry.kind === 'gap' ? (
+                <GapRow key={keyOf(entry)} task={task} entry={entry} />
+              ) : (
+                <EventRow key={keyOf(entry)} entry={entry} />
+              ),
+            )}
+          </tbody>
+        ))}
       </table>
-      {value !== undefined && value.items.length === 0 && (
-        <p class="dim">No agent has said anything about it yet.</p>
-      )}
+      {value !== undefined && all.length === 0 && <p class="dim">No agent has said anything about it yet.</p>}
     </div>
+  );
+}
+
+function keyOf(entry: RecordEntry | undefined): string {
+  if (entry === undefined) return '';
+  return entry.kind === 'gap' ? `gap ${entry.doubt.since}` : String(entry.event.seq);
+}
+
+/** Which attempt it is about, how that went, and the way to its log. */
+function GroupHead({
+  task,
+  attempt,
+  row,
+}: {
+  task: ShownTask;
+  attempt: number;
+  row: AttemptRow | undefined;
+}): JSX.Element {
+  if (attempt === 0 || row === undefined) {
+    return (
+      <tr class="record-group">
+        <th scope="rowgroup" colSpan={4}>
+          Before the first attempt
+        </th>
+      </tr>
+    );
+  }
+  const took =
+    row.startedAt !== undefined && row.endedAt !== undefined
+      ? spanText(Math.max(0, row.endedAt - row.startedAt))
+      : '';
+  const how = [row.worker === undefined ? '' : `worker ${row.worker}`, took, outcomeText(row.outcome)];
+  return (
+    <tr class="record-group" data-testid="event-group" data-attempt={attempt}>
+      <th scope="rowgroup" colSpan={4}>
+        Attempt {attempt}{' '}
+        <span class="dim">{how.filter((part) => part !== '').map((part) => `· ${part} `)}</span>
+        <a href={attemptLogUrl(task, attempt)}>Log</a>
+      </th>
+    </tr>
   );
 }
 
 function GapRow({ task, entry }: { task: ShownTask; entry: RecordEntry & { kind: 'gap' } }): JSX.Element {
   return (
     <tr class="is-gap" data-testid="event-gap">
-      <td colSpan={6}>
+      <td colSpan={4}>
         <span aria-hidden="true">? </span>
         {gapText(entry.doubt, agentOf(task)?.name ?? 'its agent', webNow.value)}
       </td>
@@ -70,6 +161,7 @@ function GapRow({ task, entry }: { task: ShownTask; entry: RecordEntry & { kind:
 function EventRow({ entry: { event, receivedAt } }: { entry: RecordEntry & { kind: 'event' } }): JSX.Element {
   const isOpen = useSignal(false);
   const now = webNow.value;
+  const lag = receivedAt === undefined ? '' : lagText(receivedAt - event.at);
   return (
     <>
       <tr data-testid="event" data-kind={event.kind}>
@@ -91,31 +183,21 @@ function EventRow({ entry: { event, receivedAt } }: { entry: RecordEntry & { kin
           {preciseTimeText(event.at)}
         </td>
         <td class="num wraps dim" title={receivedAt === undefined ? '' : new Date(receivedAt).toISOString()}>
-          {receivedAt !== undefined && (
-            <>
-              {preciseTimeText(receivedAt)} <span class="lag">{lagText(receivedAt - event.at)}</span>
-            </>
-          )}
+          {receivedAt !== undefined && preciseTimeText(receivedAt)}
+          {lag !== '' && <span class="lag"> {lag}</span>}
         </td>
         <td>
-          {eventWord(event.kind)}
-          {event.reason !== undefined && <span class="dim"> {event.reason.replaceAll('_', ' ')}</span>}
+          {eventSentence(event)}
+          {event.from !== event.to && <span class="dim"> → {event.to}</span>}
         </td>
-        <td>{event.from === event.to ? <span class="dim">{event.to}</span> : event.to}</td>
-        <td class="dim">{eventText(event)}</td>
       </tr>
       {isOpen.value && (
         <tr>
-          <td colSpan={6}>
+          <td colSpan={4}>
             <pre class="code">{JSON.stringify(event, null, 2)}</pre>
           </td>
         </tr>
       )}
     </>
   );
-}
-
-/** How much later web had it; two clocks may disagree. */
-function lagText(lag: number): string {
-  return `${lag < 0 ? '−' : '+'}${spanText(Math.abs(lag))}`;
 }

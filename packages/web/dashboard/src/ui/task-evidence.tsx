@@ -17,15 +17,15 @@ import {
   reclaimConsequence,
   reclaimEvidence,
   reclaimProgress,
-  type ReclaimStep,
 } from '../model/reclaim.ts';
 import { isUnderWay, staleOf, type Stale } from '../model/stale.ts';
-import { ageText } from '../model/words.ts';
+import { ageText, capitalized, preciseTimeText } from '../model/words.ts';
 import { isAsking, reclaim } from '../state/actions.ts';
 import { agentOf } from '../state/agents.ts';
 import { linkNow, webNow } from '../state/clock.ts';
 import { readProof } from '../transport/api.ts';
 import { Icon } from './icons.tsx';
+import { Steps } from './steps.tsx';
 import { useRecord, type Read } from './use-record.ts';
 
 interface EvidenceProps {
@@ -53,7 +53,13 @@ export function ReclaimPanel({
       data-testid="reclaim-panel"
       data-stale={stale?.code}
     >
-      {progress !== undefined && <Steps attempt={progress.attempt} steps={progress.steps} />}
+      {progress !== undefined && (
+        <Steps
+          label={`Reclaim of attempt ${progress.attempt}`}
+          testId="reclaim-steps"
+          steps={progress.steps}
+        />
+      )}
       {mayAsk && (
         <>
           <h2>{stale === undefined ? 'Reclaim' : capitalized(stale.badge)}</h2>
@@ -78,25 +84,6 @@ export function ReclaimPanel({
 
 function mayAskToReclaim(task: ShownTask, stale: Stale | undefined, isOpen: boolean): boolean {
   return canReclaim(task) && (stale !== undefined || isOpen);
-}
-
-const stepWords: Record<ReclaimStep['state'], { sign: string; word: string }> = {
-  done: { sign: '✓', word: 'done' },
-  now: { sign: '…', word: 'waiting for this' },
-  waiting: { sign: '○', word: 'not yet' },
-};
-
-function Steps({ attempt, steps }: { attempt: number; steps: readonly ReclaimStep[] }): JSX.Element {
-  return (
-    <ol class="steps" aria-label={`Reclaim of attempt ${attempt}`} data-testid="reclaim-steps">
-      {steps.map(({ name, state, text }) => (
-        <li key={name} class={`is-${state}`} data-step={name} data-state={state}>
-          <span aria-hidden="true">{stepWords[state].sign}</span> {text}
-          <span class="sr"> ({stepWords[state].word})</span>
-        </li>
-      ))}
-    </ol>
-  );
 }
 
 export { StaleBadge } from './stale-badge.tsx';
@@ -141,35 +128,52 @@ function ProofPanel({ task, certainty }: EvidenceProps): JSX.Element {
   const proof = useRecord(task, read);
   return (
     <section class="panel" aria-label="Liveness proof" data-testid="proof-panel">
-      <h2>
-        Liveness proof
-        <button
-          type="button"
-          class="small"
-          data-testid="proof-again"
-          onClick={() => {
-            looks.value += 1;
-          }}
-        >
-          Look again
-        </button>
-      </h2>
-      <ProofBody task={task} certainty={certainty} proof={proof} name={name} />
+      <ProofBody
+        task={task}
+        certainty={certainty}
+        proof={proof}
+        name={name}
+        lookAgain={
+          <button
+            type="button"
+            class="small"
+            data-testid="proof-again"
+            onClick={() => {
+              looks.value += 1;
+            }}
+          >
+            Look again
+          </button>
+        }
+      />
     </section>
   );
 }
 
+interface ProofBodyProps extends EvidenceProps {
+  proof: Read<TaskProof>;
+  name: string;
+  lookAgain: JSX.Element;
+}
+
+/** One line that says what was seen, how long ago; the rest of it on demand. */
 function ProofBody({
   task,
   certainty,
   proof: { value, problem },
   name,
-}: EvidenceProps & {
-  proof: Read<TaskProof>;
-  name: string;
-}): JSX.Element {
+  lookAgain,
+}: ProofBodyProps): JSX.Element {
+  const isOpen = useSignal(false);
   if (problem !== undefined) {
-    return <NotAsked known={lastKnownText(task, certainty, value)} problem={problem} name={name} />;
+    return (
+      <NotAsked
+        known={lastKnownText(task, certainty, value)}
+        problem={problem}
+        name={name}
+        lookAgain={lookAgain}
+      />
+    );
   }
   if (value === undefined) return <p class="dim">Asking {name} …</p>;
   const knownAt = certainty.state === 'live' ? webNow.value : Math.max(certainty.asOf, value.verifiedAt);
@@ -177,17 +181,34 @@ function ProofBody({
   return (
     <div data-testid="proof" data-proof={value.proof.kind} class={`proof is-${said.tone}`}>
       <p>
-        <span aria-hidden="true">{signs[said.tone]}</span> {said.text}
+        <span aria-hidden="true">{signs[said.tone]}</span> {said.text}{' '}
+        <span class="dim num">{ageText(webNow.value - value.verifiedAt)} ago</span>
       </p>
-      <Facts
-        facts={[
-          ...said.facts,
-          ...(value.attempt === task.attempt
-            ? []
-            : ([['Attempt', String(value.attempt)]] satisfies FactList)),
-          ['Seen', `by ${value.agentName}, ${ageText(webNow.value - value.verifiedAt)} ago`],
-        ]}
-      />
+      <span class="panel-tools">
+        {lookAgain}
+        <button
+          type="button"
+          class="small"
+          data-testid="proof-details"
+          aria-expanded={isOpen.value}
+          onClick={() => {
+            isOpen.value = !isOpen.value;
+          }}
+        >
+          Details
+        </button>
+      </span>
+      {isOpen.value && (
+        <Facts
+          facts={[
+            ...said.facts,
+            ...(value.attempt === task.attempt
+              ? []
+              : ([['Attempt', String(value.attempt)]] satisfies FactList)),
+            ['Seen', `by ${value.agentName} at ${preciseTimeText(value.verifiedAt)}`],
+          ]}
+        />
+      )}
     </div>
   );
 }
@@ -198,10 +219,12 @@ function NotAsked({
   known,
   problem,
   name,
+  lookAgain,
 }: {
   known: string | undefined;
   problem: NonNullable<Read<TaskProof>['problem']>;
   name: string;
+  lookAgain: JSX.Element;
 }): JSX.Element {
   return (
     <div data-testid="proof" data-proof="not-asked" class="proof is-open">
@@ -209,13 +232,10 @@ function NotAsked({
         <span aria-hidden="true">?</span> {name} could not be asked, so nothing is proven now.{' '}
         {problem.detail}
       </p>
+      <span class="panel-tools">{lookAgain}</span>
       {known !== undefined && <p class="dim">Last known, not verified now: {known}.</p>}
     </div>
   );
-}
-
-function capitalized(text: string): string {
-  return text[0]!.toUpperCase() + text.slice(1);
 }
 
 function Facts({ facts }: { facts: FactList }): JSX.Element {

@@ -1,25 +1,25 @@
-/** The facts at the head of a task. Guarantees: an age that nobody vouches for does not grow. */
+/** The facts at the head of a task: one line where there is little room, all of them on demand. */
+import { useSignal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
-import { useCallback } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
-import type { Certainty } from '../model/certainty.ts';
 import { placeToUrl } from '../model/place.ts';
 import { outcomeText } from '../model/sentence.ts';
-import { ageText, bytesText, timeText } from '../model/words.ts';
+import { bytesText, timeText } from '../model/words.ts';
 import { agentUrl, taskUrl } from '../state/navigation.ts';
 import { agentOf } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
-import { readTasks, type Answer, type TaskPage } from '../transport/api.ts';
+import { readTasks, type Answer, type FirstTaskPage } from '../transport/api.ts';
 import { useRecord } from './use-record.ts';
 
-export function TaskFacts({ task, certainty }: { task: ShownTask; certainty: Certainty }): JSX.Element {
+export function TaskFacts({ task }: { task: ShownTask }): JSX.Element {
+  const isUnfolded = useSignal(false);
   const agent = agentOf(task);
   const now = webNow.value;
   const isOver = isEnded(task.status);
   const outcome = outcomeText(task.outcome);
   const { maxAttempts } = task.spec.retry ?? {};
-  return (
+  const facts = (
     <dl class="strip">
       <Fact name="Session">
         <a href={`/sessions/${encodeURIComponent(task.sessionId)}`}>{task.sessionId}</a>
@@ -33,11 +33,6 @@ export function TaskFacts({ task, certainty }: { task: ShownTask; certainty: Cer
       </Fact>
       {outcome !== '' && <Fact name={isOver ? 'Outcome' : 'Last attempt'}>{outcome}</Fact>}
       <Fact name="Output">{bytesText(task.outputBytes)}</Fact>
-      {!isOver && task.process !== undefined && (
-        <Fact name="Process">
-          pid {task.process.pid}, {seenText(task.process.verifiedAt, certainty, now)}
-        </Fact>
-      )}
       <Fact name="Submitted">{timeText(task.createdAt, now)}</Fact>
       {task.retryOf !== undefined && (
         <Fact name="Retry of">
@@ -52,26 +47,34 @@ export function TaskFacts({ task, certainty }: { task: ShownTask; certainty: Cer
       ))}
     </dl>
   );
-}
-
-function seenText(verifiedAt: number, certainty: Certainty, now: number): string {
-  if (certainty.state !== 'live') return `seen at ${timeText(Math.max(verifiedAt, certainty.asOf), now)}`;
-  return `seen ${ageText(now - Math.max(verifiedAt, certainty.asOf))} ago`;
-}
-
-/** How many of a session's newest tasks are looked through for one that was made by a retry. */
-const SESSION_TASKS = 200;
-
-/** A retry makes a new task that names this one, in the same session. */
-function RetriedAs({ task }: { task: ShownTask }): JSX.Element | null {
-  const { sessionId } = task;
-  const read = useCallback(
-    (): Promise<Answer<TaskPage>> =>
-      readTasks(new URLSearchParams({ sessionId, limit: String(SESSION_TASKS) })),
-    [sessionId],
+  return (
+    <div class={`facts-fold${isUnfolded.value ? ' is-unfolded' : ''}`} data-testid="facts">
+      {facts}
+      <button
+        type="button"
+        class="small"
+        data-testid="facts-more"
+        aria-expanded={isUnfolded.value}
+        onClick={() => {
+          isUnfolded.value = !isUnfolded.value;
+        }}
+      >
+        {isUnfolded.value ? 'Less' : 'More'}
+      </button>
+    </div>
   );
-  const page = useRecord(task, read);
-  const retries = page.value?.items.filter((other) => other.retryOf === task.id) ?? [];
+}
+
+/** So many fit; whoever retried it more often finds them in the session. */
+const RETRIES_SHOWN = 10;
+
+const readRetries = (id: string): Promise<Answer<FirstTaskPage>> =>
+  readTasks(new URLSearchParams({ retryOf: id, limit: String(RETRIES_SHOWN) }));
+
+/** A retry makes a new task that names this one. */
+function RetriedAs({ task }: { task: ShownTask }): JSX.Element | null {
+  const page = useRecord(task, readRetries);
+  const retries = page.value?.items ?? [];
   if (retries.length === 0) return null;
   return (
     <Fact name="Retried as">

@@ -1,37 +1,55 @@
 /**
- * The list, windowed. Guarantees: only the rows in sight exist as elements; nothing moves under the pointer or while
- * the list is scrolled; an empty list says what to do next.
+ * The list, windowed. Guarantees: only the rows in sight exist as elements; nothing moves under the pointer, while the
+ * keyboard is on a row, or while the list is scrolled; an empty list says what to do next.
  */
 import type { JSX } from 'preact';
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { isEmptyFilter, isSameFilter, needsYouView, noFilter, views, type Filter } from '../model/filter.ts';
+import {
+  isEmptyFilter,
+  isSameFilter,
+  needsYouView,
+  noFilter,
+  viewShowing,
+  type Filter,
+} from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
 import { troubleOf } from '../model/agent-trouble.ts';
 import { countText, plural } from '../model/words.ts';
 import { openDialog } from '../state/dialogs.ts';
 import { failingChannels } from '../state/failing-channels.ts';
-import { agentUrl, go, place } from '../state/navigation.ts';
+import { agentUrl, place } from '../state/navigation.ts';
 import { clearMarks, isChoosing, marked, markedCount, selected } from '../state/selection.ts';
-import { agents } from '../state/agents.ts';
-import { hasState, reread } from '../state/store.ts';
+import { agents, sessionNames } from '../state/agents.ts';
+import { reread } from '../state/store.ts';
 import { needyAgents } from '../state/views.ts';
 import { holdList, list, listProblem, loading, readMore, releaseList, settleList } from '../state/tasks.ts';
-import { Icon } from './icons.tsx';
-import { SelectionBar } from './selection-bar.tsx';
+import { Unread } from './empty.tsx';
+import { ColumnHeads, orderName, OrderMenu } from './list-order.tsx';
+import { lazy } from './lazy.tsx';
 import { SessionHead } from './session-head.tsx';
 import { TaskRow } from './task-row.tsx';
 import { useVirtual } from './use-virtual.ts';
+
+const nothing = (): void => undefined;
+const EmptyList = lazy(async () => (await import('./empty-list.tsx')).EmptyList, nothing);
+const NowherePane = lazy(async () => (await import('./empty-list.tsx')).NowherePane, nothing);
+const SelectionBar = lazy(async () => (await import('./selection-bar.tsx')).SelectionBar, nothing);
 
 const ROW_PX = 36;
 const CARD_PX = 56;
 /** Below this width a row has two lines. */
 const CARD_BELOW_PX = 760;
 const READ_AHEAD_ROWS = 60;
+/** The width of the names is known to this. */
+const STEP_PX = 8;
 
 export function TaskListPane(): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
   const [isCard, setCard] = useState(false);
-  const { order, waiting, hasMore } = list.value;
+  const nameHead = useRef<HTMLSpanElement>(null);
+  const [nameRoomPx, setNameRoomPx] = useState(0);
+  const { order, waiting, moved, hasMore } = list.value;
+  const { nowhere } = place.value;
   const heightPx = isCard ? CARD_PX : ROW_PX;
   // Another function would have every row measured anew, with each frame.
   const keyOf = useCallback((index: number) => order[index] ?? index, [order]);
@@ -47,10 +65,15 @@ export function TaskListPane(): JSX.Element {
   useLayoutEffect(() => {
     const element = scroller.current;
     if (element === null) return undefined;
-    const observer = new ResizeObserver(() => setCard(element.clientWidth < CARD_BELOW_PX));
+    const observer = new ResizeObserver(() => {
+      setCard(element.clientWidth < CARD_BELOW_PX);
+      // By steps: a window that is drawn wider does not have every row laid out with each pixel.
+      setNameRoomPx(Math.floor((nameHead.current?.clientWidth ?? 0) / STEP_PX) * STEP_PX);
+    });
     observer.observe(element);
+    if (nameHead.current !== null) observer.observe(nameHead.current);
     return () => observer.disconnect();
-  }, []);
+  }, [isCard, order.length === 0, nowhere === undefined]);
   useLayoutEffect(() => virtual.measure(), [heightPx, virtual]);
 
   const items = virtual.getVirtualItems();
@@ -60,11 +83,20 @@ export function TaskListPane(): JSX.Element {
   }, [hasMore, lastShown, order.length]);
 
   const isHovered = useRef(false);
+  /** What the keyboard is on within the rows: it stays where it is, like what is under the pointer. */
+  const focused = useRef<HTMLElement>(undefined);
   const settleHold = (): void => {
     const isScrolled = (scroller.current?.scrollTop ?? 0) > 4;
-    if (isHovered.current || isScrolled) holdList();
+    if (isHovered.current || isScrolled || focused.current !== undefined) holdList();
     else releaseList();
   };
+  useLayoutEffect(() => {
+    if (focused.current === undefined || focused.current.isConnected) return;
+    focused.current = undefined;
+    // The row has left, and the keyboard's place with it: the list itself is the nearest one.
+    if (document.activeElement === document.body) scroller.current?.focus({ preventScroll: true });
+    settleHold();
+  });
 
   const chosen = selected.value;
   useEffect(() => {
@@ -80,6 +112,8 @@ export function TaskListPane(): JSX.Element {
     clearMarks();
     scroller.current?.scrollTo({ top: 0 });
   }, [place.value.filter]);
+
+  if (nowhere !== undefined) return <NowherePane path={nowhere} />;
 
   const isMarking = isChoosing.value || markedCount.value > 0;
   const classes = `list-pane${isCard ? ' is-cards' : ''}${isMarking ? ' is-marking' : ''}`;
@@ -98,10 +132,9 @@ export function TaskListPane(): JSX.Element {
       }}
     >
       <ListHead isCard={isCard} />
-      <SelectionBar />
+      {isMarking && <SelectionBar />}
       {isSameFilter(place.value.filter, needsYouView.filter) && <NeedyAgents />}
-      {!isCard && order.length > 0 && <ColumnHeads />}
-      {waiting > 0 && (
+      {waiting + moved > 0 && (
         <button
           type="button"
           class="waiting"
@@ -111,45 +144,64 @@ export function TaskListPane(): JSX.Element {
             scroller.current?.scrollTo({ top: 0 });
           }}
         >
-          {countText(waiting)} new
+          {[waiting > 0 && `${countText(waiting)} new`, moved > 0 && `${countText(moved)} moved`]
+            .filter(Boolean)
+            .join(', ')}
         </button>
       )}
       <div
-        class="scroller"
-        ref={scroller}
-        tabIndex={0}
+        class="table"
+        style={columnWidths()}
         {...(order.length === 0
           ? {}
           : {
               role: 'table',
-              'aria-label': `Tasks, ${place.value.filter.order ?? 'newest'} first`,
-              'aria-rowcount': hasMore ? -1 : order.length,
+              'aria-label': `Tasks: ${orderName(place.value.filter.order)}`,
+              'aria-rowcount': hasMore ? -1 : order.length + (isCard ? 0 : 1),
             })}
-        onScroll={settleHold}
       >
+        {!isCard && order.length > 0 && <ColumnHeads nameHead={nameHead} />}
         <div
-          class="runway"
-          role={order.length === 0 ? 'presentation' : 'rowgroup'}
-          style={{ height: `${virtual.getTotalSize()}px` }}
+          class="scroller"
+          ref={scroller}
+          tabIndex={0}
+          role={order.length === 0 ? undefined : 'rowgroup'}
+          aria-label={order.length === 0 ? undefined : 'Tasks'}
+          onScroll={settleHold}
+          onFocusIn={(event) => {
+            const { target } = event;
+            if (!(target instanceof HTMLElement) || target === scroller.current) return;
+            focused.current = target.matches(':focus-visible') ? target : undefined;
+            settleHold();
+          }}
+          onFocusOut={(event) => {
+            if (event.relatedTarget === null && focused.current?.isConnected !== true) return;
+            focused.current = undefined;
+            settleHold();
+          }}
         >
-          {items.map((item) => {
-            const id = order[item.index];
-            if (id === undefined) return null;
-            return (
-              <TaskRow
-                key={id}
-                id={id}
-                index={item.index}
-                top={item.start}
-                height={heightPx}
-                isSelected={id === chosen}
-                isOpen={id === place.value.taskId}
-                isMarked={marked.value.has(id)}
-              />
-            );
-          })}
+          <div class="runway" role="presentation" style={{ height: `${virtual.getTotalSize()}px` }}>
+            {items.map((item) => {
+              const id = order[item.index];
+              if (id === undefined) return null;
+              return (
+                <TaskRow
+                  key={id}
+                  id={id}
+                  index={item.index + (isCard ? 0 : 1)}
+                  top={item.start}
+                  height={heightPx}
+                  isSelected={id === chosen}
+                  isOpen={id === place.value.taskId}
+                  isMarked={marked.value.has(id)}
+                  nameRoomPx={isCard ? undefined : nameRoomPx}
+                />
+              );
+            })}
+          </div>
+          {order.length === 0 &&
+            (loading.value === 'first' || listProblem.value !== undefined ? <Unread /> : <EmptyList />)}
         </div>
-        {order.length === 0 && <EmptyList />}
       </div>
     </section>
   );
@@ -194,15 +246,7 @@ function ListHead({ isCard }: { isCard: boolean }): JSX.Element {
             Select
           </button>
         )}
-        <button
-          type="button"
-          class="small"
-          onClick={() => go({ ...place.peek(), filter: reversed(filter) })}
-          title="Turn the order round"
-          data-testid="order"
-        >
-          {filter.order === 'oldest' ? 'Oldest first' : 'Newest first'}
-        </button>
+        <OrderMenu />
       </span>
       {listProblem.value !== undefined && order.length > 0 && (
         <span class="problem-text">
@@ -217,13 +261,25 @@ function ListHead({ isCard }: { isCard: boolean }): JSX.Element {
 }
 
 function viewName(filter: Filter): string {
-  const { order: _order, ...restricting } = filter;
-  const view = views.find((one) => isSameFilter(one.filter, restricting));
+  const view = viewShowing(filter);
   return view === undefined || view.id === 'all' ? 'Tasks' : view.name;
 }
 
-function reversed({ order, ...filter }: Filter): Filter {
-  return order === undefined ? { ...filter, order: 'oldest' } : filter;
+/** As wide as what is in them, within bounds: the task and what it says have the rest. */
+function columnWidths(): Record<string, string> {
+  const longest = (names: Iterable<string>, least: number, most: number): string => {
+    let width = least;
+    for (const name of names) width = Math.max(width, Math.min(most, name.length));
+    return String(width);
+  };
+  return {
+    '--session-chars': longest(sessionNames.value.values(), 7, 18),
+    '--agent-chars': longest(
+      agents.value.map(({ name }) => name),
+      6,
+      14,
+    ),
+  };
 }
 
 /** The view says what it holds, which agents wait for a person, and which channels do not reach one. */
@@ -247,92 +303,6 @@ function NeedyAgents(): JSX.Element {
           </button>
         </p>
       ))}
-    </div>
-  );
-}
-
-/** For the eye; each cell says in its own words what it is. */
-function ColumnHeads(): JSX.Element {
-  return (
-    <div class="column-heads" aria-hidden="true">
-      <span />
-      <span>Status</span>
-      <span>Task</span>
-      <span>Session</span>
-      <span>Agent</span>
-      <span class="right">Last output</span>
-      <span class="right">Try</span>
-      <span class="right">Exit</span>
-      <span class="right">Time</span>
-    </div>
-  );
-}
-
-function EmptyList(): JSX.Element | null {
-  if (listProblem.value !== undefined) {
-    return (
-      <Empty title="The list could not be read">
-        <p>{listProblem.value.detail}</p>
-        <button type="button" onClick={reread}>
-          Read again
-        </button>
-      </Empty>
-    );
-  }
-  if (loading.value === 'first') return <p class="empty dim">Reading …</p>;
-  if (isSameFilter(place.value.filter, needsYouView.filter)) {
-    return (
-      <Empty title="No task needs you">
-        <p>What comes to need you appears here by itself, in the title of this page and on its icon.</p>
-        <a class="clear" href="/">
-          All tasks
-        </a>
-      </Empty>
-    );
-  }
-  if (!isEmptyFilter(place.value.filter)) {
-    return (
-      <Empty title="Nothing matches">
-        <p>No task matches this filter now. One that does will appear here by itself.</p>
-        <button
-          type="button"
-          data-testid="clear-empty"
-          onClick={() => go({ filter: { statuses: [] }, tab: 'log' })}
-        >
-          Clear the filter
-        </button>
-      </Empty>
-    );
-  }
-  if (hasState.value && agents.value.length === 0) {
-    return (
-      <Empty title="No agent yet">
-        <p>
-          An agent runs the tasks of one machine. Start one beside this web service, or add one that runs
-          elsewhere:
-        </p>
-        <pre>holdfast agent</pre>
-        <pre>holdfast agents add http://build-2:7401 --token-file agent.token</pre>
-        <p class="dim">It appears in the bar above by itself.</p>
-      </Empty>
-    );
-  }
-  return (
-    <Empty title="No task yet">
-      <p>Submit the first one here, or from a terminal:</p>
-      <pre>holdfast run --session hello -- echo hello</pre>
-      <button type="button" class="primary" onClick={() => openDialog('submit')}>
-        <Icon name="plus" /> New task
-      </button>
-    </Empty>
-  );
-}
-
-function Empty({ title, children }: { title: string; children: JSX.Element | JSX.Element[] }): JSX.Element {
-  return (
-    <div class="empty" data-testid="empty">
-      <h2>{title}</h2>
-      {children}
     </div>
   );
 }

@@ -7,7 +7,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { plainOf } from '../model/ansi.ts';
-import type { LogMark } from '../model/log-mark.ts';
+import { markText, markToHash, type LogMark } from '../model/log-mark.ts';
 import { placeToUrl } from '../model/place.ts';
 import { isUnderWay } from '../model/stale.ts';
 import { ageText, bytesText, plural, timeText } from '../model/words.ts';
@@ -16,8 +16,10 @@ import { webNow } from '../state/clock.ts';
 import { copyText } from '../state/copy.ts';
 import { LogFollower, type LogView } from '../state/log-follower.ts';
 import { LogSearch } from '../state/log-search.ts';
+import { missedSource } from '../state/log-source.ts';
 import { LogSight } from '../state/log-sight.ts';
 import { go, place } from '../state/navigation.ts';
+import { unmark } from '../state/log-marks.ts';
 import { isWrapping, toggleWrapping } from '../state/log-preferences.ts';
 import { outputUrl } from '../transport/api.ts';
 import { LogBody } from './log-body.tsx';
@@ -70,7 +72,8 @@ function AttemptLog({ task, attempt }: AttemptLogProps): JSX.Element {
     <div class={`log${wraps ? '' : ' no-wrap'}`} data-testid="task-log">
       <div class="log-bar">
         {task.attempt > 1 && <AttemptSwitch task={task} attempt={attempt} />}
-        {reader !== undefined && <LogSearchBar {...reader} />}
+        {reader !== undefined && <LogSearchBar {...reader} missed={missedSource(task)} />}
+        <Marked />
         <span class="log-facts dim num">
           {reader !== undefined && reader.follower.view.value.state !== 'loading' && (
             <span data-testid="log-size">{sizeText(reader.follower.view.value)}</span>
@@ -119,6 +122,24 @@ function AttemptLog({ task, attempt }: AttemptLogProps): JSX.Element {
       </div>
       {reader !== undefined && <LogBody {...reader} task={task} attempt={attempt} />}
     </div>
+  );
+}
+
+/** Which lines are marked, and the way back to none. */
+function Marked(): JSX.Element | null {
+  const { mark } = place.value;
+  if (mark === undefined) return null;
+  return (
+    <button
+      type="button"
+      class="small"
+      data-testid="log-unmark"
+      title="Unmark (Esc)"
+      aria-label={`Unmark ${markToHash(mark).slice(1)}`}
+      onClick={unmark}
+    >
+      <span class="num">{markToHash(mark).slice(1)}</span> <span aria-hidden="true">✕</span>
+    </button>
   );
 }
 
@@ -173,8 +194,7 @@ function copyLink({ follower, sight }: Reader): void {
       ? { kind: 'byte', offset: sight.topAt }
       : { kind: 'lines', from: number, to: number };
   const mark = place.peek().mark ?? inSight;
-  const what = mark.kind === 'lines' ? `line ${mark.from}` : `byte ${mark.offset}`;
-  copyText(`${location.origin}${placeToUrl({ ...place.peek(), mark })}`, `a link to ${what}`);
+  copyText(`${location.origin}${placeToUrl({ ...place.peek(), mark })}`, `a link to ${markText(mark)}`);
 }
 
 function copyLines({ lines, firstNumber, start, end, totalBytes }: LogView): void {

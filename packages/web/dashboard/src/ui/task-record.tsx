@@ -60,16 +60,16 @@ export function AttemptsTab({
   );
 }
 
+/** The log of one attempt, the list beside it staying as it is. */
+export function attemptLogUrl(task: ShownTask, attempt: number): string {
+  const { mark: _, logAttempt: _older, ...here } = place.value;
+  return placeToUrl({ ...here, tab: 'log', ...(attempt === task.attempt ? {} : { logAttempt: attempt }) });
+}
+
 function AttemptLine({ task, row }: { task: ShownTask; row: AttemptRow }): JSX.Element {
   const now = webNow.value;
-  const { mark: _, logAttempt: _older, ...here } = place.value;
-  const log = placeToUrl({
-    ...here,
-    tab: 'log',
-    ...(row.attempt === task.attempt ? {} : { logAttempt: row.attempt }),
-  });
   const at = (time: number | undefined): JSX.Element | string =>
-    time === undefined ? '–' : <span title={preciseTimeText(time)}>{timeText(time, now)}</span>;
+    time === undefined ? '–' : <span title={new Date(time).toISOString()}>{momentText(time, now)}</span>;
   return (
     <tr data-testid="attempt" data-attempt={row.attempt}>
       <td class="num">{row.attempt}</td>
@@ -83,12 +83,19 @@ function AttemptLine({ task, row }: { task: ShownTask; row: AttemptRow }): JSX.E
       <td>{outcomeText(row.outcome) || (row.endedAt === undefined ? 'goes on' : '')}</td>
       <td class="dim">{chargeText(row)}</td>
       <td class="num">
-        <a href={log} data-testid="attempt-log">
+        <a href={attemptLogUrl(task, row.attempt)} data-testid="attempt-log">
           {row.outputBytes === undefined ? 'Log' : bytesText(row.outputBytes)}
         </a>
       </td>
     </tr>
   );
+}
+
+/** To the second: attempts follow one another closely. */
+function momentText(at: number, now: number): string {
+  const [day, time] = timeText(at, now).split(', ');
+  const precise = preciseTimeText(at).slice(0, -4);
+  return time === undefined ? precise : `${day}, ${precise}`;
 }
 
 /** A clock that nobody vouches for stands still. */
@@ -170,6 +177,7 @@ function commandFacts(task: ShownTask): [name: string, value: string][] {
   const { spec } = task;
   const { workspace, retry } = spec;
   const facts: [string, string | undefined][] = [
+    ['Title', task.title],
     ['Directory', spec.cwd ?? 'the agent’s own choice'],
     [
       'Environment',

@@ -4,11 +4,12 @@ import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { assertedStatus, type Certainty } from '../model/certainty.ts';
 import { taskName } from '../model/filter.ts';
+import { countFitting } from '../model/labels.ts';
 import { isStaleCode, staleOf, type Stale } from '../model/stale.ts';
 import { outcomeText, statusHelp, taskSentence } from '../model/sentence.ts';
-import { ageText, clockText, spanText } from '../model/words.ts';
+import { absoluteText, ageText, clockText, spanText } from '../model/words.ts';
 import { openTask, taskUrl } from '../state/navigation.ts';
-import { agentOf, certaintyNow } from '../state/agents.ts';
+import { agentOf, certaintyNow, sessionNames } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
 import { markRange, selected, toggleMark } from '../state/selection.ts';
 import { isLeaving, watchTask } from '../state/tasks.ts';
@@ -23,6 +24,8 @@ interface TaskRowProps {
   isSelected: boolean;
   isOpen: boolean;
   isMarked: boolean;
+  /** Width of the cell of the name; undefined where labels have no place. */
+  nameRoomPx: number | undefined;
 }
 
 export function TaskRow({
@@ -33,6 +36,7 @@ export function TaskRow({
   isSelected,
   isOpen,
   isMarked,
+  nameRoomPx,
 }: TaskRowProps): JSX.Element | null {
   const task = watchTask(id).value;
   if (task === undefined) return null;
@@ -40,7 +44,8 @@ export function TaskRow({
   const agent = agentOf(task);
   const now = webNow.value;
   const stale = staleOf(task, certainty, now);
-  const labels = Object.entries(task.labels);
+  const isWaiting = isQueued(task);
+  const session = sessionNames.value.get(task.sessionId) ?? task.sessionId;
   const classes = ['row', `is-${task.status}`, `knows-${certainty.state}`];
   if (isSelected) classes.push('is-selected');
   if (isMarked) classes.push('is-marked');
@@ -87,29 +92,35 @@ export function TaskRow({
         <StatusWord task={task} certainty={certainty} />
       </span>
       <span class="cell c-name" role="cell">
-        <a href={taskUrl(id)} class={task.title === undefined ? 'name mono' : 'name'} title={taskName(task)}>
+        <a
+          href={taskUrl(id)}
+          dir="auto"
+          class={task.title === undefined ? 'name mono' : 'name'}
+          title={taskName(task)}
+        >
           {taskName(task)}
         </a>
-        {labels.slice(0, 2).map(([key, value]) => (
-          <span key={key} class="label">
-            {key}={value}
-          </span>
-        ))}
+        {nameRoomPx !== undefined && <Labels task={task} stale={stale} roomPx={nameRoomPx} />}
         <Marks task={task} stale={stale} />
-        {!isEnded(task.status) && task.lastLine !== undefined && (
-          <span class="last-said mono dim" title="The last line of its output">
+      </span>
+      <span class="cell c-output dim" role="cell" title={outputTitle(task)}>
+        <span class="age num">{outputAge(task, certainty, now)}</span>
+        {task.lastLine !== undefined && (
+          <bdi class="last-said mono" data-testid="last-line">
             {task.lastLine}
-          </span>
+          </bdi>
         )}
       </span>
-      <span class="cell c-session dim" role="cell" title={`Session ${task.sessionId}`}>
-        <a href={`/sessions/${encodeURIComponent(task.sessionId)}`}>{task.sessionId}</a>
+      <span class="cell c-session dim" role="cell">
+        <a
+          href={`/sessions/${encodeURIComponent(task.sessionId)}`}
+          title={`Session ${task.sessionId}: ${session}`}
+        >
+          {session}
+        </a>
       </span>
-      <span class="cell c-agent dim" role="cell">
+      <span class="cell c-agent dim" role="cell" title={agent?.name}>
         {agent?.name ?? '–'}
-      </span>
-      <span class="cell c-output dim num" role="cell">
-        {outputAge(task, certainty, now)}
       </span>
       <span class="cell c-attempt dim num" role="cell" title={`Attempt ${task.attempt}`}>
         {task.attempt > 1 ? `#${task.attempt}` : ''}
@@ -117,7 +128,8 @@ export function TaskRow({
       <span class="cell c-exit num" role="cell">
         {isEnded(task.status) ? shortOutcome(task) : ''}
       </span>
-      <span class="cell c-elapsed num" role="cell">
+      <span class={`cell c-elapsed num${isWaiting ? ' dim' : ''}`} role="cell" title={timesTitle(task)}>
+        {isWaiting && <span class="waits">waits </span>}
         {elapsed(task, certainty, now)}
       </span>
     </div>
@@ -138,6 +150,57 @@ export function StatusWord({ task, certainty }: { task: ShownTask; certainty: Ce
         : word}
       {certainty.state === 'stale' && <span class="was">stale</span>}
     </span>
+  );
+}
+
+function isQueued(task: ShownTask): boolean {
+  const status = assertedStatus(task);
+  return (status === 'queued' || status === 'submitted') && task.startedAt === undefined;
+}
+
+function timesTitle({ createdAt, startedAt, endedAt }: ShownTask): string {
+  const times = [
+    ['Created', createdAt],
+    ['started', startedAt],
+    ['ended', endedAt],
+  ] as const;
+  return times.flatMap(([what, at]) => (at === undefined ? [] : `${what} ${absoluteText(at)}`)).join('; ');
+}
+
+function outputTitle({ lastOutputAt, lastLine }: ShownTask): string | undefined {
+  const at = lastOutputAt === undefined ? '' : `Last output ${absoluteText(lastOutputAt)}`;
+  const parts = [at, lastLine ?? ''].filter((part) => part !== '');
+  return parts.length === 0 ? undefined : parts.join(': ');
+}
+
+/** As many labels as there is room for beside the whole title, and how many more there are. */
+function Labels({
+  task,
+  stale,
+  roomPx,
+}: {
+  task: ShownTask;
+  stale: Stale | undefined;
+  roomPx: number;
+}): JSX.Element | null {
+  const labels = Object.entries(task.labels).map(([key, value]) => `${key}=${value}`);
+  if (labels.length === 0) return null;
+  const badges = stale === undefined ? [] : [stale.badge];
+  const name = taskName(task);
+  const count = countFitting({ name, isMono: task.title === undefined, labels, badges, roomPx });
+  return (
+    <>
+      {labels.slice(0, count).map((label) => (
+        <span key={label} class="label" title={label}>
+          {label}
+        </span>
+      ))}
+      {count < labels.length && (
+        <span class="label more" title={labels.slice(count).join('\n')} data-testid="more-labels">
+          +{labels.length - count}
+        </span>
+      )}
+    </>
   );
 }
 

@@ -101,6 +101,7 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
                     key={`${span.fromAt} ${span.phase}`}
                     span={span}
                     scale={scale}
+                    isCut={scale.cuts.some((cut) => cut.fromAt <= span.fromAt && cut.toAt >= span.toAt)}
                     index={index}
                     isStop={index === chosen}
                     text={spanExplanation(span, agentName, now)}
@@ -161,6 +162,8 @@ function stepOf(key: string, from: number, count: number): number | undefined {
 interface SpanButtonProps {
   span: Span;
   scale: Scale;
+  /** Drawn shorter than it was. */
+  isCut: boolean;
   index: number;
   isStop: boolean;
   text: string;
@@ -168,14 +171,16 @@ interface SpanButtonProps {
   stop: Signal<number>;
 }
 
-function SpanButton({ span, scale, index, isStop, text, explained, stop }: SpanButtonProps): JSX.Element {
+function SpanButton(props: SpanButtonProps): JSX.Element {
+  const { span, scale, isCut, index, isStop, text, explained, stop } = props;
+  const doubted = span.doubt === undefined ? '' : ` is-doubted by-${span.doubt.by}`;
   const explain = (): void => {
     explained.value = index;
   };
   return (
     <button
       type="button"
-      class={`span span-${span.phase}${span.doubt === undefined ? '' : ` is-doubted by-${span.doubt.by}`}`}
+      class={`span span-${span.phase}${doubted}${isCut ? ' is-cut' : ''}`}
       style={place(scale, span.fromAt, span.toAt)}
       aria-label={`${spanName(span)}. ${text}`}
       data-phase={span.phase}
@@ -248,11 +253,15 @@ function Axis({ from, to, nowAt, task, scale, now }: AxisProps): JSX.Element {
         </span>
       )}
       <span>{timeText(from, now)}</span>
-      {scale.cuts.map((cut) => (
-        <span key={cut.fromAt} title="So long beside the rest that it is drawn shorter than it was.">
-          // {spanText(cut.toAt - cut.fromAt)} of waiting, drawn shorter //
+      {scale.cuts.length > 0 && (
+        <span
+          data-testid="timeline-cut"
+          title="So long beside the rest that it is drawn shorter than it was. Each stretch tells its length."
+        >
+          // {spanText(scale.cuts.reduce((length, cut) => length + cut.toAt - cut.fromAt, 0))} of waiting,
+          drawn shorter //
         </span>
-      ))}
+      )}
       <span>
         {isOver
           ? `${timeText(task.endedAt ?? to, now)} · ${statusHelp[task.status].word.toLowerCase()}, ${ageText(now - (task.endedAt ?? to))} ago`

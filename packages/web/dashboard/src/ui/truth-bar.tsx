@@ -2,29 +2,48 @@
  * The truth bar, always on the page. Guarantees: says how this browser hears web and how web hears each agent, the
  * worst first; a click shows the details of both links.
  */
-import { useSignal } from '@preact/signals';
+import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
 import type { ShownAgent } from '@holdfast/shared';
 import { worstAgentsFirst } from '../model/certainty.ts';
-import { agentSentence, linkText, NOT_HEARD } from '../model/sentence.ts';
-import { ageText, preciseTimeText } from '../model/words.ts';
+import { agentSentence, NOT_HEARD } from '../model/sentence.ts';
+import { truthText } from '../model/truth.ts';
+import { ageText, countText } from '../model/words.ts';
 import { leave } from '../state/actions.ts';
 import { agents } from '../state/agents.ts';
-import { link, linkNow, webNow } from '../state/clock.ts';
-import { isResyncing, retryNow } from '../state/store.ts';
+import { linkNow, webNow } from '../state/clock.ts';
+import { catchUp, isResyncing, retryNow } from '../state/store.ts';
 import { agentUrl } from '../state/navigation.ts';
-import { retryAgent } from '../state/pool.ts';
 import { nextTheme, theme } from '../state/preferences.ts';
 import { openDialog } from '../state/dialogs.ts';
+import { isPhone } from '../state/screen.ts';
 import { Icon } from './icons.tsx';
+import { lazy } from './lazy.tsx';
+import { MenuButton } from './menu-button.tsx';
+
+/** The worst ones: those that follow are no worse. */
+const MOST_CHIPS = 12;
+/** More than these may not all be in sight. */
+const FEW_AGENTS = 6;
+
+const isOpen = signal(false);
+const close = (): void => {
+  isOpen.value = false;
+};
+const LinkDetails = lazy(async () => (await import('./link-details.tsx')).LinkDetails, close);
 
 export function TruthBar(): JSX.Element {
   const state = linkNow.value;
-  const isOpen = useSignal(false);
+  const { text, isResyncing: isBehind } = truthText({
+    link: state,
+    isReading: isResyncing.value,
+    catchUp: catchUp.value,
+    agents: agents.value,
+  });
   const isBroken = state.state === 'stale' || state.state === 'blind' || state.state === 'connecting';
   return (
     <div class="truth" data-testid="truth-bar" data-link={state.state}>
+      <MenuButton />
       <a class="brand" href="/" aria-label="Holdfast: all tasks">
         <svg width="18" height="18" viewBox="0 0 18 18" aria-hidden="true">
           <path
@@ -44,19 +63,17 @@ export function TruthBar(): JSX.Element {
           isOpen.value = !isOpen.value;
         }}
       >
-        <LinkMark state={isResyncing.value && state.state === 'live' ? 'resyncing' : state.state} />
-        <span class="link-text">{linkText(state, isResyncing.value)}</span>
+        <LinkMark state={isBehind ? 'resyncing' : state.state} />
+        <span class="link-text" data-testid="truth">
+          {text}
+        </span>
       </button>
       {isBroken && (
         <button type="button" class="small" onClick={retryNow} data-testid="retry-now">
           Retry now
         </button>
       )}
-      <ul class="agents" aria-label="Agents, worst first">
-        {worstAgentsFirst(agents.value).map((agent) => (
-          <AgentChip key={agent.id} agent={agent} isHeard={state.state === 'live'} />
-        ))}
-      </ul>
+      {!isPhone.value && <AgentChips />}
       <div class="tools">
         <button
           type="button"
@@ -96,14 +113,34 @@ export function TruthBar(): JSX.Element {
           <Icon name="out" />
         </button>
       </div>
-      {isOpen.value && (
-        <LinkDetails
-          onClose={() => {
-            isOpen.value = false;
-          }}
-        />
-      )}
+      {isOpen.value && <LinkDetails onClose={close} />}
     </div>
+  );
+}
+
+export function AgentChips(): JSX.Element {
+  const all = worstAgentsFirst(agents.value);
+  return (
+    <ul class="agents" aria-label="Agents, worst first">
+      {all.slice(0, MOST_CHIPS).map((agent) => (
+        <AgentChip key={agent.id} agent={agent} isHeard={linkNow.value.state === 'live'} />
+      ))}
+      {all.length > FEW_AGENTS && (
+        <li class="all-agents">
+          <button
+            type="button"
+            class="chip"
+            title="Each of them, in the connection details"
+            onClick={() => {
+              isOpen.value = true;
+            }}
+            data-testid="all-agents"
+          >
+            {all.length} agents
+          </button>
+        </li>
+      )}
+    </ul>
   );
 }
 
@@ -148,7 +185,7 @@ function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }):
         {word !== '' && <span class="chip-word">{word}</span>}
         {agent.state === 'resyncing' && agent.progress !== undefined ? (
           <span class="chip-age num">
-            {agent.progress.done}/{agent.progress.of}
+            {countText(agent.progress.done)}/{countText(agent.progress.of)}
           </span>
         ) : (
           <span class="chip-age num">{age}</span>
@@ -167,87 +204,5 @@ function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }):
         )}
       </a>
     </li>
-  );
-}
-
-function LinkDetails({ onClose }: { onClose: () => void }): JSX.Element {
-  useEffect(() => {
-    const onPointer = (event: Event): void => {
-      if (!(event.target instanceof Element) || event.target.closest('.truth') === null) onClose();
-    };
-    // Captured, so that the same Esc does not also close the task.
-    const onKey = (event: KeyboardEvent): void => {
-      if (event.key !== 'Escape') return;
-      event.preventDefault();
-      onClose();
-    };
-    document.addEventListener('pointerdown', onPointer);
-    document.addEventListener('keydown', onKey, true);
-    return () => {
-      document.removeEventListener('pointerdown', onPointer);
-      document.removeEventListener('keydown', onKey, true);
-    };
-  }, [onClose]);
-  const { cursor, reconnects, recent, lastError } = link.value;
-  const now = webNow.value;
-  return (
-    <div class="link-details" role="region" aria-label="Connection details">
-      <h2>This browser ↔ web</h2>
-      <dl class="facts">
-        <dt>Now</dt>
-        <dd>{linkText(linkNow.value, isResyncing.value)}</dd>
-        <dt>Position</dt>
-        <dd class="mono">{cursor ?? 'none'}</dd>
-        <dt>Reconnects</dt>
-        <dd>
-          {reconnects}{' '}
-          <button type="button" class="small" onClick={retryNow}>
-            Connect anew
-          </button>
-        </dd>
-        {lastError !== undefined && (
-          <>
-            <dt>Last error</dt>
-            <dd>{lastError}</dd>
-          </>
-        )}
-      </dl>
-      {recent.length > 0 && (
-        <ol class="recent">
-          {recent.toReversed().map((entry) => (
-            <li key={`${entry.at} ${entry.text}`}>
-              <span class="num dim">{preciseTimeText(entry.at)}</span> {entry.text}
-            </li>
-          ))}
-        </ol>
-      )}
-      <h2>Web ↔ agents{linkNow.value.state === 'live' ? '' : ', as web last said'}</h2>
-      {agents.value.length === 0 && <p class="dim">No agent is known.</p>}
-      {worstAgentsFirst(agents.value).map((agent) => (
-        <div key={agent.id} class="agent-details">
-          <h3>
-            <a href={agentUrl(agent.id)} onClick={onClose}>
-              {agent.name}
-            </a>{' '}
-            <span class="dim">{agent.url}</span>{' '}
-            {agent.state !== 'live' && (
-              <button type="button" class="small" onClick={() => void retryAgent(agent.id)}>
-                Retry now
-              </button>
-            )}
-          </h3>
-          <p>{agentSentence(agent, now)}</p>
-          <p class="dim">
-            {agent.reconnects} reconnects · {agent.lag} events behind ·{' '}
-            {agent.digestOk === undefined
-              ? 'not compared yet'
-              : agent.digestOk
-                ? 'digest equal'
-                : 'digest differs'}
-            {agent.version === undefined ? '' : ` · version ${agent.version}`}
-          </p>
-        </div>
-      ))}
-    </div>
   );
 }
