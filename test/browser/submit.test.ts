@@ -16,6 +16,8 @@ afterAll(() => browser.close());
 const PATIENCE = { timeout: 60_000 };
 
 async function openForm(page: Page, shell: string): Promise<void> {
+  // Before that nothing has been heard of web yet, which the form says in other words.
+  await page.getByTestId('truth').getByText('Live').waitFor(PATIENCE);
   await page.keyboard.press('n');
   await page.getByTestId('submit-shell').waitFor(PATIENCE);
   await page.getByTestId('submit-shell').fill(shell);

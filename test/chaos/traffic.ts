@@ -155,9 +155,12 @@ export class Traffic implements AsyncDisposable {
     const { world, ledger } = this.#options;
     const answer = await world.ask('web', 'bulk', '', '/api/tasks/bulk', { action: 'cancel', ids });
     if (answer.status !== 200 || answer.body === undefined) return;
-    for (const { id, result } of (answer.body as { items: { id: string; result: string }[] }).items) {
+    type Item = { id: string; result: string; message?: string };
+    for (const { id, result, message } of (answer.body as { items: Item[] }).items) {
       if (result !== 'done' && result !== 'promised') continue;
-      const body = { pending: result === 'promised' ? [{ action: 'cancel' }] : [] };
+      const pending = result === 'promised' ? [{ action: 'cancel' }] : [];
+      // A cancel that is done and has something to say was web's alone, before the delivery.
+      const body = { pending, ...(message === undefined ? {} : { seq: 0 }) };
       ledger.answers.push({ ...answer, verb: 'cancel', taskId: id, status: 202, body });
     }
   }

@@ -1,7 +1,7 @@
 import { ProblemError } from '@holdfast/shared';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { type BulkOptions, runBulk } from './bulk.ts';
+import { type BulkOptions, NEVER_SENT, runBulk } from './bulk.ts';
 import { FakeJournal } from './fake-journal.ts';
 import { openSqliteSessionStore } from './sqlite-session-store.ts';
 import { newTaskId, NOON, silentLogger, submitOf, taskOf, viewOf } from './test-kit.ts';
@@ -56,6 +56,23 @@ test('a fault that is no refusal is its row’s result and in the log, and all o
   expect(asked).toHaveLength(80);
   expect(lines).toHaveLength(1);
   expect(JSON.parse(lines[0]!)).toMatchObject({ task: ids[0], err: { message: '/secret/path is broken' } });
+  await store.close();
+});
+
+test('a cancel before the delivery is done, and says that no agent was asked', async () => {
+  const { store, options } = await setUp(0);
+  const submit = submitOf({});
+  await store.recordIntent({ id: 'i', taskId: submit.id, at: NOON, body: { action: 'submit', submit } });
+  options.intents = {
+    ...options.intents,
+    async cancel(id) {
+      await store.cancelUnsent(id, NOON);
+      return (await store.task(id))!;
+    },
+  };
+  const request = { action: 'cancel', which: { ids: [submit.id] }, isDryRun: false, reason: '' } as const;
+  const { items } = await runBulk(options, request);
+  expect(items).toEqual([{ id: submit.id, result: 'done', message: NEVER_SENT }]);
   await store.close();
 });
 

@@ -30,6 +30,9 @@ export interface BulkRequest {
   reason: string;
 }
 
+/** Of a cancel that no agent had to be asked for. */
+export const NEVER_SENT = 'It was cancelled before it was sent to an agent.';
+
 interface BulkItem {
   id: string;
   /** `done`: as it was asked. `promised`: on record, its agent has not answered yet. */
@@ -249,6 +252,8 @@ function answered(id: string, action: Action, row: TaskRow): BulkItem {
   if (row.pending.some((pending) => pending.action === action)) return { id, result: 'promised' };
   const { refused: refusal } = row;
   if (refusal?.action === action) return { id, result: 'refused', message: refusal.message };
+  // Web's own doing: no agent was asked, as far as web knows.
+  if (row.status === 'cancelled' && row.task.seq === 0) return { id, result: 'done', message: NEVER_SENT };
   return { id, result: 'done' };
 }
 
