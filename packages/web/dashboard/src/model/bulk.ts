@@ -2,7 +2,7 @@
  * An action on many tasks, in words and portions. Guarantees: pure; every row of an answer is in exactly one group; what
  * would happen is said with exact numbers.
  */
-import { plural } from './words.ts';
+import { countText, plural } from './words.ts';
 
 export type BulkAction = 'cancel' | 'retry' | 'reclaim' | 'resolve';
 
@@ -65,7 +65,9 @@ export function forecastText(action: BulkAction, items: readonly BulkItem[], mat
   ];
   if (items.length > would) parts.push(`${plural(items.length - would, 'task')} would be refused.`);
   if (left > 0)
-    parts.push(`The newest ${plural(items.length, 'match')} are taken; ${left} more stay as they are.`);
+    parts.push(
+      `The newest ${plural(items.length, 'match')} are taken; ${countText(left)} more stay as they are.`,
+    );
   return parts.join(' ').replaceAll('matchs', 'matches');
 }
 
@@ -78,7 +80,7 @@ export function resultText(action: BulkAction, items: readonly BulkItem[]): stri
     [count('refused'), 'refused'],
     [count('notAsked'), 'without an answer'],
   ];
-  const said = parts.filter(([n]) => n > 0).map(([n, words]) => `${n} ${words}`);
+  const said = parts.filter(([n]) => n > 0).map(([n, words]) => `${countText(n)} ${words}`);
   return said.length === 0 ? 'Nothing was asked.' : `${said.join(', ')}.`;
 }
 

@@ -85,3 +85,8 @@ test('agents in trouble come first', () => {
   ];
   expect(worstAgentsFirst(agents).map((agent) => agent.name)).toEqual(['x', 'y', 'z', 'a', 'b']);
 });
+
+test('agents with numbers in their names are in the order of the numbers', () => {
+  const agents = [anAgent({ name: 'node-17' }), anAgent({ name: 'node-7' })];
+  expect(worstAgentsFirst(agents).map(({ name }) => name)).toEqual(['node-7', 'node-17']);
+});

@@ -62,8 +62,11 @@ export function assertedStatus(task: ShownTask): ShownStatus {
 
 /** Agents in the order of concern: what is broken first, then by name. */
 export function worstAgentsFirst(agents: readonly ShownAgent[]): ShownAgent[] {
-  return agents.toSorted((a, b) => concern[b.state] - concern[a.state] || a.name.localeCompare(b.name));
+  return agents.toSorted((a, b) => concern[b.state] - concern[a.state] || byName(a.name, b.name));
 }
+
+/** `node-7` before `node-17`. */
+const { compare: byName } = new Intl.Collator(undefined, { numeric: true });
 
 const concern: Record<AgentState, number> = {
   refused: 6,

@@ -97,6 +97,8 @@ test('the API is asked for sessionId, the page’s own URL for session', () => {
 
 test('a task is called by its title, else by the first line of its command, else by its id', () => {
   expect(taskName(aTask({ title: 'Nightly' }))).toBe('Nightly');
+  expect(taskName(aTask({ title: ' \u200b', spec: { shell: 'one' } }))).toBe('one');
+  expect(taskName(aTask({ title: '🚀' }))).toBe('🚀');
   expect(taskName(aTask({ spec: { shell: 'one\ntwo' } }))).toBe('one');
   expect(taskName(aTask({ spec: { command: ['git', 'status'] } }))).toBe('git status');
   expect(commandText(aTask({ spec: { runner: 'claude', prompt: 'fix it' } }))).toBe('claude: fix it');

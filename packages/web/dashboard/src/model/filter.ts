@@ -73,9 +73,13 @@ export function commandText(task: Pick<ShownTask, 'spec'>): string {
   return '';
 }
 
-/** What a row is called: its title, else its command, else its id. */
+/** A letter, number, mark or sign: a title of spaces alone cannot be seen or clicked. */
+const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
+
+/** What a row is called: its title if it can be seen, else its command, else its id. */
 export function taskName(task: Pick<ShownTask, 'id' | 'title' | 'spec'>): string {
-  return task.title ?? (commandText(task).split('\n', 1)[0] || task.id);
+  const title = task.title !== undefined && VISIBLE.test(task.title) ? task.title : undefined;
+  return title ?? (commandText(task).split('\n', 1)[0] || task.id);
 }
 
 const MINUTE_MS = 60_000;

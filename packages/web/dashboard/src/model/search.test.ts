@@ -194,3 +194,31 @@ test('what no suggestion can complete is told while it is typed', () => {
   expect(readSearch('agent:zz', known, true).problems).toEqual(['No agent is called “zz”.']);
   expect(readSearch('status:zz', known, true).problems).toHaveLength(1);
 });
+
+test('a quote that is still open holds its words together, typed or left so', () => {
+  expect(readSearch('label:"kind=two wo', known, true)).toEqual({ filter: { statuses: [] }, problems: [] });
+  expect(parseSearch('label:"kind=two wo')).toEqual({ statuses: [], label: 'kind=two wo' });
+  expect(parseSearch('agent:laptop "load te')).toEqual({ statuses: [], agent: 'laptop', text: 'load te' });
+  expect(parseSearch('"whole " more')).toEqual({ statuses: [], text: 'whole  more' });
+});
+
+test('of two values where one can hold the last counts, and that is told', () => {
+  expect(readSearch('exit:0 exit:1 -agent:a -agent:b is:stale is:pending')).toEqual({
+    filter: { statuses: [], exit: '1', is: ['stale', 'pending'], not: { agent: ['a', 'b'] } },
+    problems: ['exit: has one value, and exit:1 counts, not exit:0.'],
+  });
+});
+
+test('words of the grammar, agents and titles of sessions are understood in either case', () => {
+  const named: Known = { ...known, session: [{ value: 's1', hint: 'Checkout', name: 'Checkout' }] };
+  expect(readSearch('status:Failed sort:Oldest agent:LAPTOP session:checkout since:Today', named)).toEqual({
+    filter: { statuses: ['failed'], order: 'oldest', agent: 'laptop', sessionId: 's1', since: 'today' },
+    problems: [],
+  });
+});
+
+test('another word for a value is suggested only to who began it', () => {
+  const twice: Known = { agent: [{ value: 'laptop' }, { value: '01a1', hint: 'laptop', isAlias: true }] };
+  expect(suggest('agent:', twice).map(({ label }) => label)).toEqual(['laptop']);
+  expect(suggest('agent:01', twice).map(({ label }) => label)).toEqual(['01a1']);
+});

@@ -25,7 +25,16 @@ const qualifiers = [
 export type Qualifier = (typeof qualifiers)[number];
 
 /** Values that the page knows of a qualifier, with what each means. */
-export type Known = Partial<Record<Qualifier, readonly { value: string; hint?: string }[]>>;
+export type Known = Partial<Record<Qualifier, readonly KnownValue[]>>;
+
+interface KnownValue {
+  value: string;
+  hint?: string;
+  /** A name that a person gave it: it stands for the value. */
+  name?: string;
+  /** Another word for one that is in the list: suggested only to who has begun it. */
+  isAlias?: true;
+}
 
 export interface Reading {
   filter: Filter;
@@ -42,21 +51,31 @@ export function readSearch(input: string, known: Known = {}, isTyping = false): 
   const filter: Filter = { statuses: [] };
   const text: string[] = [];
   const problems: string[] = [];
-  const words = splitWords(input);
+  const words = splitWords(closeQuote(input));
+  const single = new Map<Qualifier, string>();
   const isOpen = isTyping && !/\s$/.test(input);
   for (const [index, word] of words.entries()) {
     const isLast = isOpen && index === words.length - 1;
     const read = readQualifier(word);
-    const { qualifier, value } = read;
+    const { qualifier } = read;
     if (qualifier === undefined) {
       if (!(isLast && /^-[a-z]*$/.test(word))) text.push(unquote(word));
       continue;
     }
+    const value = meantBy(qualifier, read.value, known);
     const isKnown = known[qualifier]?.some((one) => one.value === value) === true;
     const isNobodys = qualifier === 'agent' && known.agent !== undefined && !isKnown && value !== '';
     // With the next letter it may become another one.
     const isPart = isLast && isFree(qualifier) && !isKnown;
-    if (!isNobodys && !isPart && value !== '' && take(filter, qualifier, read)) continue;
+    if (!isNobodys && !isPart && value !== '' && take(filter, qualifier, { ...read, value })) {
+      if (read.isNegated || isList(qualifier)) continue;
+      const before = single.get(qualifier);
+      if (before !== undefined && before !== value) {
+        problems.push(`${qualifier}: has one value, and ${word} counts, not ${qualifier}:${quote(before)}.`);
+      }
+      single.set(qualifier, value);
+      continue;
+    }
     // A list of suggestions says what may follow.
     if (isLast && (suggest(input, known).length > 0 || (isPart && !isNobodys))) continue;
     problems.push(
@@ -71,6 +90,23 @@ export function readSearch(input: string, known: Known = {}, isTyping = false): 
 
 export function parseSearch(input: string): Filter {
   return readSearch(input).filter;
+}
+
+/** Several values of it add up. */
+function isList(qualifier: Qualifier): boolean {
+  return qualifier === 'status' || qualifier === 'is';
+}
+
+/** The value as it is known: of words in either case, and of names that people gave. */
+function meantBy(qualifier: Qualifier, value: string, known: Known): string {
+  const folded = value.toLowerCase();
+  if (isList(qualifier) || qualifier === 'sort' || folded === 'today') return folded;
+  const values = known[qualifier] ?? [];
+  if (values.some((one) => one.value === value)) return value;
+  const isMeant = (one: KnownValue): boolean =>
+    (qualifier === 'agent' && one.value.toLowerCase() === folded) || one.name?.toLowerCase() === folded;
+  const [meant, ...others] = values.filter(isMeant);
+  return meant !== undefined && others.length === 0 ? meant.value : value;
 }
 
 /** Any text may be its value. */
@@ -200,8 +236,9 @@ export function suggest(input: string, known: Known): Suggestion[] {
   const values = known[qualifier] ?? [];
   return (qualifier === 'is' ? [...values, ...(known.status ?? [])] : values)
     .filter(
-      ({ value: one, hint = '' }) =>
+      ({ value: one, hint = '', isAlias }) =>
         one.toLowerCase() !== last &&
+        (isAlias !== true || (last !== '' && one.toLowerCase().startsWith(last))) &&
         (one.toLowerCase().includes(last) || (isFree(qualifier) && hint.toLowerCase().includes(last))),
     )
     .slice(0, MOST_SUGGESTED)
@@ -288,6 +325,12 @@ function readQualifier(word: string): Word {
 
 function splitWords(input: string): string[] {
   return input.match(/[^\s"]*"(?:\\.|[^"\\])*"|\S+/g) ?? [];
+}
+
+/** A quote that is still open is meant to the end of what is there. */
+function closeQuote(input: string): string {
+  const left = input.replaceAll(/[^\s"]*"(?:\\.|[^"\\])*"/g, '');
+  return /(?:^|\s)(?:-?[a-z]+:)?"/i.test(left) ? `${input.replace(/\\$/, '')}"` : input;
 }
 
 function quote(value: string): string {

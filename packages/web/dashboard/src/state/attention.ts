@@ -45,7 +45,8 @@ export function startAttention(): void {
   effect(() => {
     const isLive = linkNow.value.state === 'live';
     const needy = needsYou.value ?? 0;
-    document.title = titleText(counts.value, isLive, needy);
+    document.title =
+      linkNow.value.state === 'signedOut' ? 'Signed out · Holdfast' : titleText(counts.value, isLive, needy);
     const worst = worstOf(counts.value, needy);
     const href = faviconUrl(
       !isLive

@@ -3,7 +3,7 @@
  * the dry run named, not what a filter finds by then; what was refused or got no answer stays marked.
  */
 import { signal } from '@preact/signals';
-import { filterToFields } from '../model/filter.ts';
+import { filterToFields, taskName } from '../model/filter.ts';
 import { portionsOf, type BulkAction, type BulkItem } from '../model/bulk.ts';
 import type { Problem } from '../model/problem.ts';
 import { bulkTasks } from '../transport/api.ts';
@@ -11,6 +11,7 @@ import { webNow } from './clock.ts';
 import { openDialog } from './dialogs.ts';
 import { place } from './navigation.ts';
 import { isAllMarked, marked, setMarks } from './selection.ts';
+import { peekTask } from './tasks.ts';
 
 type BulkStage =
   | { kind: 'asking' }
@@ -21,6 +22,8 @@ type BulkStage =
 
 export interface Bulk {
   action: BulkAction;
+  /** What the tasks were called when the dialog opened: by its end they may have left the list. */
+  names: ReadonlyMap<string, string>;
   stage: BulkStage;
 }
 
@@ -35,10 +38,20 @@ let turn = 0;
 export async function forecastBulk(action: BulkAction, ids?: readonly string[]): Promise<void> {
   turn += 1;
   const mine = turn;
-  bulk.value = { action, stage: { kind: 'asking' } };
+  bulk.value = { action, names: new Map(), stage: { kind: 'asking' } };
   openDialog('bulk');
   const stage = await forecast(action, ids);
-  if (mine === turn) bulk.value = { action, stage };
+  const items = stage.kind === 'forecast' ? stage.items : [];
+  if (mine === turn) bulk.value = { action, names: namesOf(items), stage };
+}
+
+function namesOf(items: readonly BulkItem[]): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const { id } of items) {
+    const task = peekTask(id);
+    if (task !== undefined) names.set(id, taskName(task));
+  }
+  return names;
 }
 
 async function forecast(action: BulkAction, ids: readonly string[] | undefined): Promise<BulkStage> {
@@ -60,12 +73,12 @@ async function forecast(action: BulkAction, ids: readonly string[] | undefined):
 export async function confirmBulk(): Promise<void> {
   const current = bulk.peek();
   if (current?.stage.kind !== 'forecast') return;
-  const { action } = current;
+  const { action, names } = current;
   const mine = turn;
   const ids = current.stage.items.filter(({ result }) => result === 'wouldDo').map(({ id }) => id);
   const items: BulkItem[] = [];
   const show = (stage: BulkStage): void => {
-    if (mine === turn) bulk.value = { action, stage };
+    if (mine === turn) bulk.value = { action, names, stage };
   };
   show({ kind: 'acting', items: [], of: ids.length });
   for (const portion of portionsOf(ids, PORTION)) {

@@ -10,7 +10,7 @@ import type { BulkAction } from '../model/bulk.ts';
 import { dialog, openDialog } from './dialogs.ts';
 import { closeTask, go, openTask, place } from './navigation.ts';
 import { notify } from './notices.ts';
-import { nextTheme } from './preferences.ts';
+import { nextTheme, singleKeys } from './preferences.ts';
 import { clearMarks, markAllMatching, markedCount, markRange, selected, toggleMark } from './selection.ts';
 import { list, peekTask } from './tasks.ts';
 
@@ -23,23 +23,31 @@ let typed: { keys: string[]; until: number } = { keys: [], until: 0 };
 export function startKeys(copy: (id: string) => void): void {
   document.addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.isComposing) return;
-    if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key === 'k') {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && /^k$/i.test(event.key)) {
       event.preventDefault();
       if (dialog.peek() === undefined) openDialog('palette');
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (dialog.peek() !== undefined || isTyping(event.target)) return;
+    if (!singleKeys.peek() && event.key.length === 1) return;
     const before = performance.now() < typed.until ? typed.keys : [];
     typed = { keys: [], until: 0 };
     const meaning = meaningOf(before, event.key);
     if (meaning.kind === 'prefix') {
       typed = { keys: [...before, event.key], until: performance.now() + SEQUENCE_MS };
       event.preventDefault();
+    } else if (meaning.kind === 'command' && event.repeat && !isMove(meaning.command)) {
+      event.preventDefault();
     } else if (meaning.kind === 'command' && act(meaning.command, event.target, copy)) {
       event.preventDefault();
     }
   });
+}
+
+/** A key that is held down goes on and on through the list; to anything else it is one press. */
+function isMove(command: Command): boolean {
+  return command === 'next' || command === 'previous';
 }
 
 function isTyping(target: EventTarget | null): boolean {
@@ -157,9 +165,24 @@ function step(to: (at: number, last: number) => number): void {
   const id = order[from < 0 ? 0 : to(from, order.length - 1)];
   if (id === undefined) return;
   selected.value = id;
+  focusRow(id);
   // With a task open beside the list, moving is looking: the way back leads to where it began.
   if (place.value.taskId !== undefined)
     go({ filter: place.value.filter, taskId: id, tab: place.value.tab }, 'replace');
+}
+
+/**
+ * What the keyboard is on is where the focus is: a screen reader says it, and the list holds still around it. The row is
+ * drawn once the list has scrolled to it.
+ */
+function focusRow(id: string): void {
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      if (selected.peek() !== id) return;
+      const link = document.querySelector<HTMLElement>(`[data-task-id="${CSS.escape(id)}"] a.name`);
+      link?.focus({ preventScroll: true });
+    }),
+  );
 }
 
 function cancelTwice(id: string): void {
@@ -176,7 +199,7 @@ function cancelTwice(id: string): void {
     return;
   }
   armed = { id, until: now + ARMED_MS };
-  notify(`Press c again to cancel “${taskName(task)}”.`);
+  notify(`Press c again to cancel “${taskName(task)}”.`, 'info', ARMED_MS);
 }
 
 function retryEnded(id: string): void {

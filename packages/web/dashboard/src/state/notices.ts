@@ -12,11 +12,12 @@ export const notices = signal<readonly Notice[]>([]);
 const NOTICE_MS = 9000;
 let nextNotice = 1;
 
-export function notify(text: string, tone: Notice['tone'] = 'info'): void {
+/** `lifeMs`: what it says is true no longer than that. */
+export function notify(text: string, tone: Notice['tone'] = 'info', lifeMs = NOTICE_MS): void {
   const notice: Notice = { id: nextNotice, tone, text };
   nextNotice += 1;
   notices.value = [...notices.value.slice(-2), notice];
-  window.setTimeout(() => dismissNotice(notice.id), NOTICE_MS);
+  window.setTimeout(() => dismissNotice(notice.id), lifeMs);
 }
 
 export function dismissNotice(id: number): void {

@@ -34,6 +34,16 @@ export function setTheme(next: Theme): void {
   writePreference(THEME_KEY, next);
 }
 
+const KEYS_KEY = 'holdfast.keys';
+
+/** Single letters act. Whoever speaks to the machine, or whose hand slips, may do without: Esc, Enter and Ctrl-K stay. */
+export const singleKeys = signal(readPreference(KEYS_KEY) !== 'off');
+
+export function setSingleKeys(isOn: boolean): void {
+  singleKeys.value = isOn;
+  writePreference(KEYS_KEY, isOn ? 'on' : 'off');
+}
+
 export function nextTheme(): void {
   setTheme(themes[(themes.indexOf(theme.value) + 1) % themes.length]!);
 }

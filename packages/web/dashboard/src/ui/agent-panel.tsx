@@ -91,6 +91,13 @@ function Said({ agent }: { agent: ShownAgent }): JSX.Element {
   );
 }
 
+/** What was compared and counted holds for the moment of its last proof, and only that. */
+const WHEN_HEARD = ', when it was heard last';
+
+function isVouchedNow({ state }: ShownAgent): boolean {
+  return state === 'live' && linkNow.value.state === 'live';
+}
+
 function PoolControls({ agent }: { agent: ShownAgent }): JSX.Element {
   const { pool } = agent;
   const slots = useSignal<string | undefined>(undefined);
@@ -123,7 +130,7 @@ function PoolControls({ agent }: { agent: ShownAgent }): JSX.Element {
         <p class="num" data-testid="agent-pool">
           {pool.running} of {plural(pool.slots, 'slot')} in use, {pool.queued} queued.
           {pool.draining ? ' Draining.' : pool.paused ? ' Paused.' : ''}
-          {agent.state !== 'live' && ` As of ${ageText(webNow.value - agent.asOf)} ago.`}
+          {!isVouchedNow(agent) && ` As of ${ageText(webNow.value - agent.asOf)} ago.`}
         </p>
       )}
       <div class="pool-actions">
@@ -205,14 +212,19 @@ function Links({ agent }: { agent: ShownAgent }): JSX.Element {
           {agent.heartbeatMs !== undefined && `; one each ${ageText(agent.heartbeatMs)}`}
         </dd>
         <dt>Events behind</dt>
-        <dd class="num">{agent.lag}</dd>
+        <dd class="num">
+          {agent.lag}
+          {!isVouchedNow(agent) && WHEN_HEARD}
+        </dd>
         <dt>Digest</dt>
         <dd data-testid="agent-digest">
           {agent.digestOk === undefined
             ? 'not compared yet'
-            : agent.digestOk
-              ? 'equal: web holds exactly its live tasks'
-              : 'differs: web reads them anew'}
+            : !isVouchedNow(agent)
+              ? `${agent.digestOk ? 'equal' : 'different'}${WHEN_HEARD}`
+              : agent.digestOk
+                ? 'equal: web holds exactly its live tasks'
+                : 'differs: web reads them anew'}
         </dd>
         <dt>Reconnects</dt>
         <dd>

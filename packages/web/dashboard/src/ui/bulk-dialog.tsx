@@ -9,15 +9,14 @@ import {
   forecastText,
   groupItems,
   resultText,
+  type BulkAction,
   type BulkGroup,
   type BulkItem,
 } from '../model/bulk.ts';
-import { taskName } from '../model/filter.ts';
-import { plural } from '../model/words.ts';
+import { countText, plural } from '../model/words.ts';
 import { bulk, confirmBulk, endBulk, forecastBulk } from '../state/bulk.ts';
 import { closeDialog } from '../state/dialogs.ts';
 import { taskUrl } from '../state/navigation.ts';
-import { peekTask } from '../state/tasks.ts';
 import { Modal } from './modal.tsx';
 import { useVirtual } from './use-virtual.ts';
 
@@ -28,7 +27,7 @@ export function BulkDialog(): JSX.Element | null {
     closeDialog();
   };
   if (current === undefined) return null;
-  const { action, stage } = current;
+  const { action, names, stage } = current;
   const { verb, help } = actionWords[action];
   return (
     <Modal title={`${verb}: ${title(stage.kind)}`} onClose={close}>
@@ -45,7 +44,7 @@ export function BulkDialog(): JSX.Element | null {
           <progress value={stage.items.length} max={stage.of} aria-label="Tasks asked" />
         )}
         {(stage.kind === 'forecast' || stage.kind === 'done') && stage.items.length > 0 && (
-          <Lines groups={groupItems(stage.items)} />
+          <Lines action={action} names={names} groups={groupItems(stage.items)} />
         )}
         <div class="form-end">
           {stage.kind === 'forecast' && <Confirm items={stage.items} verb={verb} />}
@@ -92,16 +91,23 @@ function Confirm({ items, verb }: { items: readonly BulkItem[]; verb: string }):
 
 type Line = { kind: 'head'; group: BulkGroup } | { kind: 'row'; id: string };
 
-const resultWords: Record<BulkItem['result'], string> = {
+const resultWords: Record<Exclude<BulkItem['result'], 'done'>, string> = {
   wouldDo: 'Would be done',
-  done: 'Done',
   promised: 'On record; delivered when the agent answers',
   refused: 'Refused',
   notAsked: 'No answer came; asking again is harmless',
 };
 const LINE_PX = 28;
 
-function Lines({ groups }: { groups: readonly BulkGroup[] }): JSX.Element {
+function Lines({
+  action,
+  names,
+  groups,
+}: {
+  action: BulkAction;
+  names: ReadonlyMap<string, string>;
+  groups: readonly BulkGroup[];
+}): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
   const lines = groups.flatMap((group): Line[] => [
     { kind: 'head', group },
@@ -130,7 +136,11 @@ function Lines({ groups }: { groups: readonly BulkGroup[] }): JSX.Element {
                   ? { 'data-testid': 'bulk-row' }
                   : { 'data-testid': 'bulk-group', 'data-result': line.group.result })}
               >
-                {line.kind === 'head' ? <Head group={line.group} /> : <Row id={line.id} />}
+                {line.kind === 'head' ? (
+                  <Head action={action} group={line.group} />
+                ) : (
+                  <Row id={line.id} name={names.get(line.id)} />
+                )}
               </div>
             )
           );
@@ -140,25 +150,32 @@ function Lines({ groups }: { groups: readonly BulkGroup[] }): JSX.Element {
   );
 }
 
-function Head({ group }: { group: BulkGroup }): JSX.Element {
-  const said = group.message ?? resultWords[group.result];
+function Head({ action, group }: { action: BulkAction; group: BulkGroup }): JSX.Element {
+  // That a cancel was asked for is not that anything has stopped.
+  const said =
+    group.message ??
+    (group.result === 'done' ? capital(actionWords[action].done) : resultWords[group.result]);
   return (
     <span title={said}>
-      <strong class="num">{group.ids.length}</strong>{' '}
+      <strong class="num">{countText(group.ids.length)}</strong>{' '}
       {group.result === 'refused' && group.message !== undefined ? 'Refused: ' : ''}
       {said}
     </span>
   );
 }
 
-function Row({ id }: { id: string }): JSX.Element {
-  const task = peekTask(id);
+function capital(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function Row({ id, name }: { id: string; name: string | undefined }): JSX.Element {
   return (
     <>
       <a href={taskUrl(id)} onClick={closeDialog}>
-        {task === undefined ? id : taskName(task)}
+        <bdi>{name ?? id}</bdi>
       </a>
-      <span class="dim mono">{id.slice(0, 13)}</span>
+      {/* What begins an id is its time: those of one moment differ at their end. */}
+      {name !== undefined && <span class="dim mono">…{id.slice(-12)}</span>}
     </>
   );
 }

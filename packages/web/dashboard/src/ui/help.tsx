@@ -6,6 +6,7 @@ import { logBindings } from '../model/log-keys.ts';
 import { hints } from '../model/search.ts';
 import { statusHelp } from '../model/sentence.ts';
 import { closeDialog } from '../state/dialogs.ts';
+import { setSingleKeys, singleKeys } from '../state/preferences.ts';
 import { StatusIcon } from './icons.tsx';
 import { Modal } from './modal.tsx';
 
@@ -18,6 +19,15 @@ const sheet: readonly {
 export function HelpDialog(): JSX.Element {
   return (
     <Modal title="Keys, search and signs" onClose={closeDialog}>
+      <label class="single-keys">
+        <input
+          type="checkbox"
+          checked={singleKeys.value}
+          onChange={(event) => setSingleKeys(event.currentTarget.checked)}
+          data-testid="single-keys"
+        />
+        Single letters act
+      </label>
       {sheet.map(({ group, of }) => (
         <section key={group}>
           <h3>{group}</h3>

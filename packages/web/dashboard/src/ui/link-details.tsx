@@ -84,6 +84,7 @@ export function LinkDetails({ onClose }: { onClose: () => void }): JSX.Element {
               : agent.digestOk
                 ? 'digest equal'
                 : 'digest differs'}
+            {(agent.state !== 'live' || linkNow.value.state !== 'live') && ', when it was heard last'}
             {agent.version === undefined ? '' : ` · version ${agent.version}`}
           </p>
         </div>

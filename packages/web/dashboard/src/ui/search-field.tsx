@@ -31,6 +31,8 @@ export function SearchField(): JSX.Element {
   const field = useRef<HTMLInputElement>(null);
   const text = useSignal(formatSearch(place.value.filter));
   const isFocused = useSignal(false);
+  /** Esc put the suggestions away; the next letter brings them back. */
+  const isShut = useSignal(false);
   const chosen = useSignal(-1);
   const timer = useRef<number>(undefined);
   const { filter } = place.value;
@@ -45,13 +47,16 @@ export function SearchField(): JSX.Element {
     text.value = formatSearch(filter);
   }, [filter, text]);
 
-  const suggestions = useComputed(() => (isFocused.value ? suggest(text.value, knownValues()) : []));
+  const suggestions = useComputed(() =>
+    isFocused.value && !isShut.value ? suggest(text.value, knownValues()) : [],
+  );
   const problems = useComputed(() =>
     text.value === '' ? [] : readSearch(text.value, knownValues(), isFocused.value).problems,
   );
 
   const apply = (value: string, how: 'soon' | 'now'): void => {
     text.value = value;
+    isShut.value = false;
     chosen.value = -1;
     window.clearTimeout(timer.current);
     const act = (): void => {
@@ -90,7 +95,8 @@ export function SearchField(): JSX.Element {
     }
     if (event.key === 'Escape') {
       event.stopPropagation();
-      if (text.value === '') field.current?.blur();
+      if (options.length > 0) isShut.value = true;
+      else if (text.value === '') field.current?.blur();
       else apply('', 'now');
     }
   };
@@ -180,7 +186,7 @@ function agentNames(): Known {
   return {
     agent: agents.value.flatMap(({ id, name, state }) => [
       { value: name, hint: `tasks on this agent${state === 'live' ? '' : ` (${state})`}` },
-      { value: id, hint: `tasks on ${name}` },
+      { value: id, hint: `tasks on ${name}`, isAlias: true as const },
     ]),
   };
 }
@@ -190,7 +196,10 @@ function knownValues(): Known {
     ...fixedValues,
     ...agentNames(),
     status: shownStatuses.map((value) => ({ value, hint: statusHelp[value].help })),
-    session: sessions.value.map(({ id, title }) => ({ value: id, hint: title ?? 'tasks of this session' })),
+    session: sessions.value.map(({ id, title }) => ({
+      value: id,
+      ...(title === undefined ? {} : { hint: title, name: title }),
+    })),
     queue: knownQueues(list.value.order).map((value) => ({ value })),
     label: labels.value.map(({ label, tasks }) => ({ value: label, hint: plural(tasks, 'task') })),
   };

@@ -7,7 +7,7 @@ import { placeToUrl } from '../model/place.ts';
 import { outcomeText } from '../model/sentence.ts';
 import { bytesText, timeText } from '../model/words.ts';
 import { agentUrl, taskUrl } from '../state/navigation.ts';
-import { agentOf } from '../state/agents.ts';
+import { agentOf, sessionNames } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
 import { readTasks, type Answer, type FirstTaskPage } from '../transport/api.ts';
 import { useRecord } from './use-record.ts';
@@ -22,7 +22,9 @@ export function TaskFacts({ task }: { task: ShownTask }): JSX.Element {
   const facts = (
     <dl class="strip">
       <Fact name="Session">
-        <a href={`/sessions/${encodeURIComponent(task.sessionId)}`}>{task.sessionId}</a>
+        <a href={`/sessions/${encodeURIComponent(task.sessionId)}`} title={task.sessionId}>
+          <bdi>{sessionNames.value.get(task.sessionId) ?? task.sessionId}</bdi>
+        </a>
       </Fact>
       <Fact name="Agent">
         {agent === undefined ? 'not chosen yet' : <a href={agentUrl(agent.id)}>{agent.name}</a>}
