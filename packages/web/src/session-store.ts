@@ -311,8 +311,8 @@ export interface SessionStore {
   markUnknown(agentId: string, reason: DoubtReason, asOf: number, at: number): Promise<number>;
   /**
    * The agent vouches again without having said anything new of them: tasks that are `unknown` for another reason
-   * than `not_on_agent` take back what it stated last, which still holds (P9). A person's verdict `lost` stays: it
-   * yields to an event, not to silence.
+   * than `not_on_agent` take back what it stated last, which still holds (P9). So does a person's verdict `lost` on a
+   * task that the agent holds and states as under way: shown as ended, it could be neither seen nor cancelled.
    */
   vouch(agentId: string, at: number): Promise<number>;
   /**

@@ -36,6 +36,7 @@ export class AgentLog {
   readonly #liveIds;
   readonly #doubtedIds;
   readonly #heldIds;
+  readonly #givenUpIds;
   readonly #activity;
   readonly #adopt;
 
@@ -68,6 +69,13 @@ export class AgentLog {
       .prepare<[string], string>(
         `SELECT id FROM tasks INDEXED BY tasks_agent
          WHERE agent_id = ? AND status = 'unknown' AND doubt_reason <> 'not_on_agent'`,
+      )
+      .pluck();
+    this.#givenUpIds = database
+      .prepare<[string], string>(
+        `SELECT id FROM tasks INDEXED BY tasks_agent
+         WHERE agent_id = ? AND status = 'lost' AND on_agent = 1
+         AND stated_status IN ('queued', 'starting', 'running')`,
       )
       .pluck();
     this.#heldIds = database
@@ -333,9 +341,14 @@ export class AgentLog {
   }
 
   vouch(agentId: string, at: number): number {
-    return this.#each(this.#doubtedIds.all(agentId), at, (draft) =>
+    const doubted = this.#each(this.#doubtedIds.all(agentId), at, (draft) =>
       this.#tables.tasks.show(draft, draft.record.last_status!, at),
     );
+    // Its agent states and vouches for it: that is its word, and nobody could stop it while it is shown as ended.
+    const givenUp = this.#each(this.#givenUpIds.all(agentId), at, (draft) =>
+      this.#tables.tasks.show(draft, draft.record.stated_status, at),
+    );
+    return doubted + givenUp;
   }
 
   #each(ids: readonly string[], at: number, change: (draft: TaskDraft) => void): number {

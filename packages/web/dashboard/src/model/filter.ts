@@ -79,8 +79,11 @@ const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 /** What a row is called: its title if it can be seen, else its command, else its id. */
 export function taskName(task: Pick<ShownTask, 'id' | 'title' | 'spec'>): string {
   const title = task.title !== undefined && VISIBLE.test(task.title) ? task.title : undefined;
-  return title ?? (commandText(task).split('\n', 1)[0] || task.id);
+  return (title ?? (commandText(task).split('\n', 1)[0] || task.id)).replaceAll(BIDI, '\u{fffd}');
 }
+
+/** They make a name read as another than it is (CVE-2021-42574): shown as a sign that something is there. */
+const BIDI = /[\u202a-\u202e\u2066-\u2069]/g;
 
 const MINUTE_MS = 60_000;
 const spans: Record<string, number> = {

@@ -102,3 +102,16 @@ test('of a task that has ended nothing more is printed, but its log may not be h
     'build-2 cannot be reached: nothing was read yet. The task has ended; the rest of its log is still at its agent.',
   );
 });
+
+test('a task that was given up, or that its agent no longer knows, has no end of output, and nobody waits for one', () => {
+  expect(logEnd(input({ task: aTask({ status: 'lost' }) }))).toMatchObject({
+    kind: 'stopped',
+    text: expect.stringMatching(/^Given up, not ended: .*14:02:11/),
+  });
+  const unknown = { state: 'unknown', asOf: readAt, reason: 'not_on_agent' } as const;
+  expect(logEnd(input({ certainty: unknown })).text).toContain('build-2 no longer knows this task');
+});
+
+test('who follows is told how far behind', () => {
+  expect(logEnd(input({ behindBytes: 2_900_000 })).text).toMatch(/^Following, 2\.9 MB behind · /);
+});

@@ -24,6 +24,8 @@ export interface LogEndInput {
   /** When the agent last answered for the log (web's clock). */
   readAt?: number | undefined;
   totalBytes: number;
+  /** What is on its way to somebody who follows. */
+  behindBytes?: number | undefined;
   /** Known only when the log was counted from its beginning. */
   lineCount?: number | undefined;
   task: ShownTask;
@@ -66,6 +68,13 @@ export function logEnd(input: LogEndInput): LogEnd {
         text: `Stream stopped, not ended: ${problem.detail} It is tried again by itself; ${until}.`,
       };
     case 'following': {
+      if (certainty.reason === 'not_on_agent' && link === 'live') {
+        return {
+          kind: 'stopped',
+          who: 'agent',
+          text: `Stream stopped, not ended: ${agentName} no longer knows this task; ${until}. ${more(task)}`,
+        };
+      }
       if (certainty.state !== 'live') {
         const isWeb = link !== 'live';
         const name = isWeb ? 'the web service' : agentName;
@@ -76,11 +85,18 @@ export function logEnd(input: LogEndInput): LogEnd {
         };
       }
       // It prints nothing more: what is missing here is on its way.
+      if (task.status === 'lost') {
+        return { kind: 'stopped', text: `Given up, not ended: ${until}. It may have printed more since.` };
+      }
       if (isEnded(task.status)) return { kind: 'reading', text: 'Reading to the end …' };
       if (totalBytes === 0) return { kind: 'following', text: 'Nothing printed yet' };
       const age =
         task.lastOutputAt === undefined ? '' : ` · last output ${ageText(now - task.lastOutputAt)} ago`;
-      return { kind: 'following', text: `Following${age}` };
+      const behind = input.behindBytes ?? 0;
+      return {
+        kind: 'following',
+        text: `Following${behind > 0 ? `, ${bytesText(behind)} behind` : ''}${age}`,
+      };
     }
     default:
       return state satisfies never;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Certainty } from './certainty.ts';
-import { lastKnownText, progressText, proofText, renewedProof, type TaskProof } from './proof.ts';
+import { lastKnownText, pastLook, progressText, proofText, renewedProof, type TaskProof } from './proof.ts';
 import { aTask } from './samples.ts';
 
 const at = new Date(2026, 10, 21, 14, 2, 11, 42).getTime();
@@ -102,4 +102,14 @@ test('progress is shown as its worker said it, cut when it is long', () => {
   expect(progressText('half way')).toBe('half way');
   expect(progressText({ done: 3, of: 9 })).toBe('{"done":3,"of":9}');
   expect(progressText('x'.repeat(400))).toHaveLength(302);
+});
+
+test('a look that nobody vouches for any more is said as what was seen, not as a proof', () => {
+  const look = say({ kind: 'process', pid: 42, startedAt: at, bootId: 'b-1', others: 0 });
+  expect(pastLook(look)).toMatchObject({
+    tone: 'open',
+    text: 'Not verified now. When last looked: process 42 is alive, verified by its identity.',
+  });
+  const none = say({ kind: 'over' });
+  expect(pastLook(none)).toBe(none);
 });

@@ -81,6 +81,16 @@ export function proofText(
   }
 }
 
+/** A look in the past tense: for a task that nobody vouches for now. */
+export function pastLook(look: ProofText): ProofText {
+  if (look.tone !== 'proven') return look;
+  return { ...look, tone: 'open', text: `Not verified now. When last looked: ${lowered(look.text)}` };
+}
+
+function lowered(text: string): string {
+  return /^(Process|It|A) /.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
+}
+
 /** A lease that runs proves little while its worker is silent for more than half of it: the agent calls that stale too. */
 function leaseWords(
   { leaseExpiresAt, lastHeartbeatAt }: Lease,

@@ -128,6 +128,9 @@ function endSentence(task: ShownTask, agent: ShownAgent | undefined, now: number
     case 'completed':
       return `Completed${on}${at}${took}${task.outcome?.exitCode === undefined ? '' : `, exit ${task.outcome.exitCode}`}.`;
     case 'failed': {
+      if (task.refused !== undefined && task.attempt === 0 && task.outcome === undefined) {
+        return `Refused by ${agent?.name ?? 'its agent'}${at}: it never ran.`;
+      }
       const text = outcomeText(task.outcome);
       const more = task.outcome?.message;
       return `Failed${on}${at}${took}${text === '' ? '' : `: ${text}`}${more === undefined || text.includes(more) ? '' : ` (${more})`}.`;

@@ -217,3 +217,14 @@ test('a wait that is short, by itself or beside the work, or is all that there i
   expect(scaleOf([0, 9000, 20_000], [{ fromAt: 0, toAt: 20_000 }]).cuts).toEqual([]);
   expect(scaleOf([0, 60, 100]).cuts).toEqual([]);
 });
+
+test('only the part of a span that began it says when web had that on record', () => {
+  const heard = events.map((event) => ({ ...event, receivedAt: event.at + 1 }));
+  const spans = spansOf({
+    events: heard,
+    doubts: [{ asOf: 40, since: 55, resolvedAt: 60 }],
+    certainty: live,
+    now: 100,
+  });
+  expect(spans.slice(2).map(({ receivedAt }) => receivedAt)).toEqual([21, undefined, undefined]);
+});

@@ -194,8 +194,19 @@ function split(span: Whole, blanks: readonly Blank[]): Span[] {
     const isOpen = span.isOpen && toAt === span.toAt;
     const last = parts.at(-1);
     if (last !== undefined && last.doubt === doubt) Object.assign(last, { toAt, isOpen });
-    else
-      parts.push({ ...span, fromAt, toAt, isOpen, isDoubted: doubt !== undefined, ...(doubt && { doubt }) });
+    else {
+      const { receivedAt, ...rest } = span;
+      parts.push({
+        ...rest,
+        fromAt,
+        toAt,
+        isOpen,
+        isDoubted: doubt !== undefined,
+        ...(doubt && { doubt }),
+        // It is the beginning that was on record then, not what came after a gap.
+        ...(receivedAt === undefined || fromAt !== span.fromAt ? {} : { receivedAt }),
+      });
+    }
   }
   return parts;
 }

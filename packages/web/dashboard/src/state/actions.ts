@@ -50,9 +50,9 @@ export function cancel(id: string): void {
 
 export async function retry(id: string): Promise<void> {
   // Fetched when it is needed: the first look at the page makes no ids.
-  const { uuidv7 } = await import('uuidv7');
-  const newId = uuidv7();
-  if (await ask('retry', id, () => retryTask(id, newId))) showNew(newId);
+  const { newId } = await import('./new-id.ts');
+  const retryId = newId();
+  if (await ask('retry', id, () => retryTask(id, retryId))) showNew(retryId);
 }
 
 /** Gives up the attempt that the person saw; `evidence` is what they saw of it. */

@@ -91,6 +91,7 @@ function act(command: Command, target: EventTarget | null, copy: (id: string) =>
       ) {
         return false;
       }
+      openedByKey = selected.value;
       openTask(selected.value);
       return true;
     case 'close':
@@ -157,6 +158,15 @@ function closeOne(): boolean {
   else if (markedCount.value > 0) clearMarks();
   else return false;
   return true;
+}
+
+let openedByKey: string | undefined;
+
+/** Whether a key opened this task, asked once: who did goes on reading there, not at the top of the page. */
+export function takeOpenedByKey(id: string): boolean {
+  const isIt = openedByKey === id;
+  if (isIt) openedByKey = undefined;
+  return isIt;
 }
 
 function step(to: (at: number, last: number) => number): void {

@@ -258,8 +258,14 @@ export function LogBody({ follower, search, sight, task, attempt }: LogBodyProps
             );
           })}
         </div>
-        <After view={view} missed={missed} load={() => void follower.loadAfter()} follow={follow} />
-        <LogEndLine view={view} task={task} attempt={attempt} />
+        <After
+          view={view}
+          missed={missed}
+          isFollowing={isFollowing.value}
+          load={() => void follower.loadAfter()}
+          follow={follow}
+        />
+        <LogEndLine view={view} task={task} attempt={attempt} isFollowing={isFollowing.value} />
       </div>
       <Seeking follower={follower} />
       {!isFollowing.value && (view.lines.length > 0 || view.totalBytes > 0) && (

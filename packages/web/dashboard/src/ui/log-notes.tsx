@@ -72,15 +72,19 @@ export function Before({ follower, view, missed }: BeforeProps): JSX.Element | n
 export function After({
   view,
   missed,
+  isFollowing,
   load,
   follow,
 }: {
   view: LogView;
+  /** Then the rest comes by itself, and the last line says how much that is. */
+  isFollowing: boolean;
   missed: string | undefined;
   load: () => void;
   follow: () => void;
 }): JSX.Element | null {
   const left = view.totalBytes - view.end;
+  if (isFollowing && view.state === 'following' && missed === undefined) return null;
   // Where nothing was read at all, the last line says so.
   if (left <= 0 || view.state === 'loading' || (view.state === 'stopped' && view.lines.length === 0))
     return null;
@@ -128,10 +132,11 @@ interface LogEndLineProps {
   view: LogView;
   task: ShownTask;
   attempt: number;
+  isFollowing: boolean;
 }
 
 /** The last line says how complete the log is. Elsewhere in the log there is none. */
-export function LogEndLine({ view, task, attempt }: LogEndLineProps): JSX.Element | null {
+export function LogEndLine({ view, task, attempt, isFollowing }: LogEndLineProps): JSX.Element | null {
   if (view.end < view.totalBytes && view.state === 'ended') return null;
   const { firstNumber, lines } = view;
   const end = logEnd({
@@ -139,6 +144,7 @@ export function LogEndLine({ view, task, attempt }: LogEndLineProps): JSX.Elemen
     problem: view.problem,
     readAt: view.readAt,
     totalBytes: view.totalBytes,
+    behindBytes: isFollowing ? view.totalBytes - view.end : 0,
     lineCount: firstNumber === undefined ? undefined : firstNumber + lines.length - 1,
     task,
     attempt,

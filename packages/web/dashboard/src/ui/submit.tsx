@@ -6,7 +6,6 @@
 import { signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { uuidv7 } from 'uuidv7';
 import {
   fieldErrors,
   newForm,
@@ -23,6 +22,7 @@ import { agents, sessions } from '../state/agents.ts';
 import { linkNow } from '../state/clock.ts';
 import { closeDialog } from '../state/dialogs.ts';
 import { place } from '../state/navigation.ts';
+import { newId } from '../state/new-id.ts';
 import { notify } from '../state/notices.ts';
 import { Modal } from './modal.tsx';
 import { SubmitField } from './submit-field.tsx';
@@ -33,7 +33,7 @@ const draft = signal<SubmitForm | undefined>(undefined);
 const unanswered = signal<SubmitForm | undefined>(undefined);
 
 function freshForm(): SubmitForm {
-  return newForm(uuidv7(), place.peek().filter.sessionId ?? sessionName(Math.random));
+  return newForm(newId(), place.peek().filter.sessionId ?? sessionName(Math.random));
 }
 
 const ways: { way: Way; name: string; help: string; main: Field }[] = [
@@ -96,7 +96,7 @@ export function SubmitDialog(): JSX.Element {
   };
   /** The id is taken: the task that has it was sent from here before. Only a new id can be another task. */
   const beginAnother = (typed: SubmitForm): void => {
-    draft.value = { ...typed, id: uuidv7() };
+    draft.value = { ...typed, id: newId() };
     unanswered.value = undefined;
     trouble.value = {
       kind: 'news',

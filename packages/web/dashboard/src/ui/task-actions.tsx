@@ -2,8 +2,9 @@
  * What a person can ask of one task. Guarantees: a button that was pressed says so until web has answered; one that cannot
  * do anything says why.
  */
-import type { Signal } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { canReclaim } from '../model/reclaim.ts';
@@ -24,6 +25,7 @@ export function Actions({
   isReclaimOpen: Signal<boolean>;
 }): JSX.Element {
   const isOver = isEnded(task.status);
+  const isSettled = useSettled(`${task.id} ${isOver}`);
   const isStopping =
     task.stopRequested?.cause === 'cancel' || task.pending?.some((intent) => intent.action === 'cancel');
   const mayReclaim = canReclaim(task) && !isStale;
@@ -73,7 +75,7 @@ export function Actions({
           name="Retry"
           hint="Submit it again as a new task (r)"
           isAsking={isAsking('retry', task.id)}
-          isDisabled={false}
+          isDisabled={!isSettled}
           onClick={() => void retry(task.id)}
           icon="again"
         />
@@ -108,6 +110,26 @@ export function Actions({
       </span>
     </div>
   );
+}
+
+/** A second tap on "Cancel" must not become a "Retry" that took its place: that would run the command again. */
+const SETTLE_MS = 1000;
+
+/** Whether `what` has been the same for a while, or from the first look on. */
+function useSettled(what: string): boolean {
+  const seen = useRef(what);
+  const isSettled = useSignal(true);
+  const hasMoved = seen.current !== what;
+  useEffect(() => {
+    if (seen.current === what && isSettled.peek()) return undefined;
+    seen.current = what;
+    isSettled.value = false;
+    const timer = setTimeout(() => {
+      isSettled.value = true;
+    }, SETTLE_MS);
+    return () => clearTimeout(timer);
+  }, [what]);
+  return isSettled.value && !hasMoved;
 }
 
 interface AskButtonProps {

@@ -12,10 +12,11 @@ import { placeToUrl, tabs, type Tab } from '../model/place.ts';
 import { isStaleCode, staleOf } from '../model/stale.ts';
 import { pendingText, taskSentence } from '../model/sentence.ts';
 import { stopSteps } from '../model/stopping.ts';
-import { ageText, preciseTimeText } from '../model/words.ts';
+import { ageText, capitalized, preciseTimeText } from '../model/words.ts';
 import { closeTask, place } from '../state/navigation.ts';
 import { agentOf, certaintyNow } from '../state/agents.ts';
 import { linkNow, webNow } from '../state/clock.ts';
+import { takeOpenedByKey } from '../state/keys.ts';
 import { isWide } from '../state/log-preferences.ts';
 import { loadTask, taskProblem, watchTask } from '../state/tasks.ts';
 import { readEvents, type EventRecord } from '../transport/api.ts';
@@ -55,6 +56,9 @@ function Task({ task }: { task: ShownTask }): JSX.Element {
   const events = useRecord(task, readEvents);
   const section = useRef<HTMLElement>(null);
   useKeptFocus(section);
+  useEffect(() => {
+    if (takeOpenedByKey(task.id)) section.current?.focus({ preventScroll: true });
+  }, [task.id]);
   return (
     <section
       ref={section}
@@ -161,7 +165,8 @@ function Head({
       )}
       {task.refused !== undefined && (
         <p class="banner is-problem" data-testid="refused">
-          {task.refused.action} was refused {ageText(now - task.refused.at)} ago: {task.refused.message}
+          {capitalized(task.refused.action)} was refused {ageText(now - task.refused.at)} ago:{' '}
+          {task.refused.message}
         </p>
       )}
       <ReclaimPanel task={task} certainty={certainty} events={events} isOpen={isReclaimOpen.value} />

@@ -5,10 +5,17 @@
  */
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useCallback } from 'preact/hooks';
+import { useCallback, useEffect } from 'preact/hooks';
 import type { ShownTask, TaskEvent } from '@holdfast/shared';
 import type { Certainty } from '../model/certainty.ts';
-import { lastKnownText, proofText, renewedProof, type ProofText, type TaskProof } from '../model/proof.ts';
+import {
+  lastKnownText,
+  pastLook,
+  proofText,
+  renewedProof,
+  type ProofText,
+  type TaskProof,
+} from '../model/proof.ts';
 import {
   canReclaim,
   claimFacts,
@@ -116,6 +123,9 @@ function ClaimPanel({ task, certainty }: EvidenceProps): JSX.Element | null {
   );
 }
 
+/** While somebody looks at a task that is vouched for, its proof grows no older than this. */
+const LOOK_EVERY_MS = 15_000;
+
 function ProofPanel({ task, certainty }: EvidenceProps): JSX.Element {
   const looks = useSignal(0);
   const agent = agentOf(task);
@@ -126,6 +136,14 @@ function ProofPanel({ task, certainty }: EvidenceProps): JSX.Element {
     [looks.value, agent?.state === 'live', linkNow.value.state === 'live'],
   );
   const proof = useRecord(task, read);
+  const isLive = certainty.state === 'live';
+  useEffect(() => {
+    if (!isLive) return undefined;
+    const timer = setInterval(() => {
+      if (document.visibilityState === 'visible') looks.value += 1;
+    }, LOOK_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [isLive, looks]);
   return (
     <section class="panel" aria-label="Liveness proof" data-testid="proof-panel">
       <ProofBody
@@ -177,7 +195,9 @@ function ProofBody({
   }
   if (value === undefined) return <p class="dim">Asking {name} …</p>;
   const knownAt = certainty.state === 'live' ? webNow.value : Math.max(certainty.asOf, value.verifiedAt);
-  const said = proofText(renewedProof(value, task), knownAt);
+  const looked = proofText(renewedProof(value, task), knownAt);
+  // What was seen is no proof of now while nobody vouches for it.
+  const said = certainty.state === 'live' ? looked : pastLook(looked);
   return (
     <div data-testid="proof" data-proof={value.proof.kind} class={`proof is-${said.tone}`}>
       <p>

@@ -133,7 +133,7 @@ export function describeDoubts(it: Sentence): void {
     ]);
   });
 
-  it('takes a person’s verdict on an unknown task, which yields to an event but not to silence (P5)', async ({
+  it('takes a person’s verdict on an unknown task, which yields to its agent’s word (P5)', async ({
     store,
   }) => {
     const journal = await follow(store);
@@ -151,9 +151,10 @@ export function describeDoubts(it: Sentence): void {
     });
     expect(lost).not.toHaveProperty('unknownSince');
     expect(await store.doubts(taskId(1))).toMatchObject([{ resolvedTo: 'lost', resolvedAt: NOW + 1 }]);
-    await store.vouch(journal.agentId, NOW + 2);
     await store.takeSnapshot(journal.snapshot());
     expect(await store.task(taskId(1))).toEqual(lost);
+    await store.vouch(journal.agentId, NOW + 2);
+    expect(await store.task(taskId(1))).toMatchObject({ status: 'running', verdict: { at: NOW + 1 } });
     expect(await store.liveDigest(journal.agentId)).toBe(journal.liveDigest);
     await store.applyEvents(journal.agentId, [...journal.log, journal.end(taskId(1))], NOW + 3);
     const ended = await store.task(taskId(1));
