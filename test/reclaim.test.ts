@@ -139,10 +139,9 @@ test('P4: a reclaim that names its journal is refused by another one, though the
   }
   const { epoch, head, chain } = (await system.call<Log>('agent', 'GET', '/agent')).body;
   const ask = (cursor: string) =>
-    system.call<{ code?: string }>('agent', 'POST', `/tasks/${id}/reclaim`, {
+    system.call<{ code?: string }>('agent', 'POST', `/tasks/${id}/reclaim?cursor=${cursor}`, {
       attempt: 1,
       reason: 'it hangs',
-      cursor,
     });
   const other = '0123456789abcdef';
   // A new journal; one that was restored from a copy: before the cursor, and with another history since.
@@ -180,7 +179,8 @@ async function holdReclaims(port: number) {
     incoming.pipe(onward);
   };
   const server = createServer((incoming, outgoing) => {
-    if (!incoming.url!.endsWith('/reclaim')) return pass(incoming, outgoing);
+    if (!new URL(incoming.url!, 'http://agent').pathname.endsWith('/reclaim'))
+      return pass(incoming, outgoing);
     held += 1;
     void go.promise.then(() => pass(incoming, outgoing));
   });

@@ -29,6 +29,7 @@ import { decide } from './recovery.ts';
 import { runDirectory } from './run-directory.ts';
 import { isMissing } from './start-error.ts';
 import { Watch } from './watch.ts';
+import type { PlannedWorktree } from './workspace.ts';
 
 /** What a worker holds a task by. */
 export interface HeldLease {
@@ -233,9 +234,17 @@ export class Auditor {
     }
     return names.flatMap((name) => {
       const of = attemptNamed(name);
-      if (of === undefined || this.#live(of.taskId)?.attempt === of.attempt) return [];
-      return [{ ...of, path: join(folder, name) }];
+      const path = join(folder, name);
+      if (of === undefined || this.#isLiveWorktree(of, path)) return [];
+      return [{ ...of, path }];
     });
+  }
+
+  /** The attempt of this number may have another worktree than the one that an older run left. */
+  #isLiveWorktree({ taskId, attempt }: { taskId: string; attempt: number }, path: string): boolean {
+    if (this.#live(taskId)?.attempt !== attempt) return false;
+    const workspace = this.#options.attempts.get(taskId, attempt)?.workspace;
+    return workspace === undefined || (JSON.parse(workspace) as PlannedWorktree).path === path;
   }
 }
 
@@ -329,12 +338,8 @@ function attemptOf(home: string, run: string): { taskId: string; attempt: number
   return rest.length === 0 ? attemptNamed(`${taskId}-${name?.split('-')[0]}`) : undefined;
 }
 
-/** `<task>-<attempt>`, as worktrees are named (workspace.ts). */
+/** `<task>-<attempt>`, as worktrees are named (workspace.ts), with or without a launch id behind it. */
 function attemptNamed(name: string): { taskId: string; attempt: number } | undefined {
-  const cut = name.lastIndexOf('-');
-  const taskId = name.slice(0, cut);
-  const attempt = Number(name.slice(cut + 1));
-  return TaskIdSchema.safeParse(taskId).success && Number.isInteger(attempt) && attempt > 0
-    ? { taskId, attempt }
-    : undefined;
+  const [, taskId, attempt] = /^(.{36})-([1-9]\d*)(?:-[0-9a-f]{12})?$/.exec(name) ?? [];
+  return TaskIdSchema.safeParse(taskId).success ? { taskId: taskId!, attempt: Number(attempt) } : undefined;
 }

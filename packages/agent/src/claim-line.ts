@@ -11,8 +11,8 @@ import type { Claims } from './claims.ts';
 
 export interface ClaimLineOptions {
   claims: Pick<Claims, 'isKnown' | 'isGrantable' | 'grant'>;
-  /** When the next delayed task becomes due (ms since the epoch), if one waits. */
-  nextDelayedAt: () => number | undefined;
+  /** When the next task becomes due (ms since the epoch) that was delayed at `since`, if there is one. */
+  nextDelayedAt: (since: number) => number | undefined;
   logger: Logger;
   now: () => number;
 }
@@ -111,7 +111,8 @@ export class ClaimLine {
   }
 
   async #serve(): Promise<void> {
-    const { claims, logger } = this.#options;
+    const { claims, logger, now } = this.#options;
+    const since = now();
     for (const [queue, waiters] of this.#waiters) {
       try {
         if (waiters.size > 0 && claims.isGrantable(queue)) await this.#serveAll(waiters);
@@ -120,7 +121,7 @@ export class ClaimLine {
         logger.warn({ err: error, queue }, 'no claim could be granted');
       }
     }
-    this.#wakeWhenDue();
+    this.#wakeWhenDue(since);
   }
 
   async #serveAll(waiters: Set<Waiter>): Promise<void> {
@@ -150,8 +151,8 @@ export class ClaimLine {
     }
   }
 
-  #wakeWhenDue(): void {
-    const at = this.length === 0 ? undefined : this.#options.nextDelayedAt();
+  #wakeWhenDue(since: number): void {
+    const at = this.length === 0 ? undefined : this.#options.nextDelayedAt(since);
     if (!this.#stopped) this.#alarm.set(at, () => this.wake());
   }
 }

@@ -39,6 +39,7 @@ const shimOf = (pid: number): SeenProcess => ({
 
 /** A dispatcher over a real journal, whose workspaces, launcher and processes are the test's. */
 function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
+  const clock = { ofQueue: Date.now, ofDispatcher: Date.now };
   let refuse = () => false;
   const opened = openTestJournal({
     beforeCommit: () => {
@@ -86,7 +87,7 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
     queueLimit: 100,
     retentionMs: 1e12,
     runners: new Set(),
-    now: Date.now,
+    now: () => clock.ofQueue(),
   });
   const settlement = new Settlement({
     journal,
@@ -125,7 +126,7 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
     environment: { PATH: '/usr/bin:/bin' },
     prepareMs: options.prepareMs ?? 60_000,
     logger,
-    now: Date.now,
+    now: () => clock.ofDispatcher(),
   });
   pool.onChange(() => dispatcher.wake());
   const stops = new StopRequests({
@@ -140,6 +141,7 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
     journal,
     folder,
     pool,
+    clock,
     fakes,
     undone,
     launched,
@@ -452,6 +454,27 @@ test('a delayed task starts when it is due, without a sweep', async () => {
   agent.dispatcher.start();
   await until('it runs', () => agent.task(id).status === 'running');
   expect(agent.task(id).attempt).toBe(2);
+});
+
+// Fails without: the time before the claim, for which `nextDelayedAt` is asked.
+test('a delayed task that becomes due while the queue is looked through starts without a sweep', async () => {
+  await using agent = openDispatcher();
+  const id = await agent.submit();
+  const before = Date.now();
+  await agent.journal.change(() => {
+    const record = agent.journal.record(id)!;
+    agent.journal.append(record, { kind: 'claimed' });
+    const outcome = { reason: 'process_vanished' } as const;
+    const data = { charged: true, notBeforeAt: before + 1000, outcome, outputBytes: 0 };
+    agent.journal.append(record, { kind: 'requeued', data });
+  });
+  const passing = () => {
+    const times = [before];
+    return () => times.pop() ?? before + 1500;
+  };
+  Object.assign(agent.clock, { ofQueue: passing(), ofDispatcher: passing() });
+  agent.dispatcher.start();
+  await until('it runs', () => agent.task(id).status === 'running');
 });
 
 test('an exit that comes before "started" is on record is judged after it', async () => {

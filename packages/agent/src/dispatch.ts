@@ -121,7 +121,8 @@ export class Dispatcher {
   }
 
   async #fill(): Promise<void> {
-    const { journal, pool, queue } = this.#options;
+    const { journal, pool, queue, now } = this.#options;
+    const since = now();
     if (pool.free > 0) {
       const claimed = await journal.change(() => {
         const found: Claimed[] = [];
@@ -138,7 +139,7 @@ export class Dispatcher {
         this.#starts.add(start);
       }
     }
-    this.#alarm.set(queue.nextDelayedAt(), () => this.wake());
+    this.#alarm.set(queue.nextDelayedAt(since), () => this.wake());
   }
 
   /** Inside a change: claims one task, with all that a recovery needs to know of the attempt. */
@@ -149,7 +150,7 @@ export class Dispatcher {
     const { id: taskId, attempt, spec } = record.task;
     const launchId = randomBytes(6).toString('hex');
     attempts.claim({ taskId, attempt, launchId, claimedAt: now(), bootId: bootIdentity() });
-    const worktree = workspaces.plan(spec, taskId, attempt);
+    const worktree = workspaces.plan(spec, taskId, attempt, launchId);
     if (worktree !== undefined) attempts.setWorkspace(taskId, attempt, JSON.stringify(worktree));
     this.#step('claiming', taskId);
     return { record, attempt: attempts.get(taskId, attempt)!, worktree };

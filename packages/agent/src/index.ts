@@ -145,7 +145,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     onFree: () => dispatcher.wake(),
     now,
   });
-  const line = new ClaimLine({ claims, nextDelayedAt: () => queue.nextDelayedAt(), logger, now });
+  const line = new ClaimLine({ claims, nextDelayedAt: (since) => queue.nextDelayedAt(since), logger, now });
   begun.defer(journal.onCommit(() => line.wake()));
   const look = new Look({ monotonic });
   const supervisor = new Supervisor({

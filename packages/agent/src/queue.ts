@@ -148,9 +148,12 @@ export class Queue {
     return record;
   }
 
-  /** When the next delayed task becomes due (ms), if one waits. */
-  nextDelayedAt(): number | undefined {
-    return (this.#nextDelay.get(this.#options.now()) as { at: number | null }).at ?? undefined;
+  /**
+   * When the next task becomes due (ms) that was delayed at `since`, if there is one. `since`: before the queue was
+   * looked through, as a task may become due between that look and this one.
+   */
+  nextDelayedAt(since: number): number | undefined {
+    return (this.#nextDelay.get(since) as { at: number | null }).at ?? undefined;
   }
 
   #refuseIfFull(): void {

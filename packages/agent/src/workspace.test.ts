@@ -49,9 +49,10 @@ function makeRepo(options: { run?: RunGit; env?: Record<string, string> } = {}) 
     ...(options.run && { run: options.run }),
   });
   const spec = (ref: string, at = repo) => ({ workspace: { worktree: { repo: at, ref } } });
-  const plan = (ref: string, at = repo) => workspaces.plan(spec(ref, at), TASK_ID, 1)!;
-  const make = async (ref = 'main', cwd?: string) => {
-    const planned = plan(ref);
+  const plan = (ref: string, at = repo, launchId = '0123456789ab') =>
+    workspaces.plan(spec(ref, at), TASK_ID, 1, launchId)!;
+  const make = async (ref = 'main', cwd?: string, launchId?: string) => {
+    const planned = plan(ref, repo, launchId);
     const full = cwd === undefined ? spec(ref) : { ...spec(ref), cwd };
     return { planned, directory: await workspaces.prepare(full, planned, never()) };
   };
@@ -93,7 +94,7 @@ test('without a workspace a task starts in its cwd, from its dir, from the home 
   expect(await start({ cwd: '~' })).toBe(homedir());
   expect(await start({ workspace: { dir: repo.repo } })).toBe(repo.repo);
   expect(await start({ workspace: { dir: repo.repo }, cwd: 'sub' })).toBe(join(repo.repo, 'sub'));
-  expect(repo.workspaces.plan({ workspace: { dir: repo.repo } }, TASK_ID, 1)).toBeUndefined();
+  expect(repo.workspaces.plan({ workspace: { dir: repo.repo } }, TASK_ID, 1, '0123456789ab')).toBeUndefined();
 });
 
 // Fails without: `existingDirectory` in workspace.ts.
@@ -109,7 +110,7 @@ test('failure mode 1, P8: a directory that is missing or none is refused for goo
 test('a worktree has the files of its ref, apart from the repository, and a cwd within', async () => {
   using repo = makeRepo();
   const { planned, directory } = await repo.make('main', 'sub');
-  expect(planned.path).toBe(join(repo.home, 'worktrees', `${TASK_ID}-1`));
+  expect(planned.path).toBe(join(repo.home, 'worktrees', `${TASK_ID}-1-0123456789ab`));
   expect(directory).toBe(join(planned.path, 'sub'));
   expect(readFileSync(join(planned.path, 'file'), 'utf8')).toBe('one\n');
   expect(git(planned.path, 'rev-parse', 'HEAD')).toBe(git(repo.repo, 'rev-parse', 'main'));
@@ -326,4 +327,15 @@ test('P8: a worktree that cannot be undone is told in the words of git', async (
   using repo = makeRepo({ run: stubborn });
   const { planned } = await repo.make();
   await expect(repo.workspaces.undo(planned)).rejects.toThrow(/worktree remove .*worktrees.*: fatal: no/);
+});
+
+// Fails without: the launch id in the path of a worktree.
+test('what an older run of the same attempt number left is never touched: a restored journal gives numbers again', async () => {
+  using repo = makeRepo();
+  const { planned: older } = await repo.make();
+  writeFileSync(join(older.path, 'work'), 'hours of it');
+  expect(await repo.workspaces.release(older)).toEqual({ kept: 'it holds changes that are not committed' });
+  const { planned } = await repo.make('main', undefined, 'ba9876543210');
+  await repo.workspaces.undo(planned);
+  expect(readFileSync(join(older.path, 'work'), 'utf8')).toBe('hours of it');
 });

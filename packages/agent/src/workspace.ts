@@ -57,12 +57,16 @@ export class Workspaces {
     this.#cleanUpMs = options.cleanUpMs ?? CLEAN_UP_MS;
   }
 
-  /** The worktree that an attempt will get, if its spec asks for one. */
-  plan(spec: PublicSpec, taskId: string, attempt: number): PlannedWorktree | undefined {
+  /**
+   * The worktree that an attempt will get, if its spec asks for one. The random launch id keeps it from being that of an
+   * older run: a journal that was restored gives attempt numbers again, and what a run left may be nowhere else.
+   */
+  plan(spec: PublicSpec, taskId: string, attempt: number, launchId: string): PlannedWorktree | undefined {
     const { workspace } = spec;
     if (workspace === undefined || !('worktree' in workspace)) return undefined;
     const { repo, ref } = workspace.worktree;
-    return { path: join(this.#home, 'worktrees', `${taskId}-${attempt}`), repo: expandHome(repo), ref };
+    const path = join(this.#home, 'worktrees', `${taskId}-${attempt}-${launchId}`);
+    return { path, repo: expandHome(repo), ref };
   }
 
   /**

@@ -82,8 +82,11 @@ export const ReclaimSchema = z
   .openapi('Reclaim');
 export type Reclaim = z.infer<typeof ReclaimSchema>;
 
-/** A reclaim as the agent takes it. */
-export const FencedReclaimSchema = ReclaimSchema.extend({
+/**
+ * Of which journal the attempt of a reclaim is. In the query and not in the body: an agent that does not know it ignores it,
+ * where it would refuse a body with a field that it does not know.
+ */
+export const ReclaimFenceSchema = z.object({
   /**
    * A place in the log in which the attempt has this number: attempts are numbered anew in another journal. The reclaim
    * is refused by a journal that does not continue it.
@@ -92,8 +95,8 @@ export const FencedReclaimSchema = ReclaimSchema.extend({
     .string()
     .refine((text) => parseCursor(text) !== undefined, 'must be a cursor, "<epoch>.<seq>.<chain>"')
     .optional(),
-}).openapi('FencedReclaim');
-export type FencedReclaim = z.infer<typeof FencedReclaimSchema>;
+});
+export type FencedReclaim = Reclaim & z.infer<typeof ReclaimFenceSchema>;
 
 /** Why an attempt counts as stale. A task whose process was verified is never stale, however quiet. */
 const staleEvidence = ['lease_expired', 'claim_silent', 'probe_failed'] as const;

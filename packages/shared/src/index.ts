@@ -33,7 +33,7 @@ export {
   ClaimFailSchema,
   ClaimHeartbeatSchema,
   ClaimRequestSchema,
-  FencedReclaimSchema,
+  ReclaimFenceSchema,
   GrantSchema,
   LeaseSchema,
   ProofSchema,

@@ -51,8 +51,9 @@ function send(client: AgentClient, intent: Intent, signal: AbortSignal): Promise
     case 'retry':
       return client.call('POST', `/tasks/${body.of}/retry`, { body: { id: taskId }, signal });
     case 'reclaim': {
-      const { action: _, ...reclaim } = body;
-      return client.call('POST', `/tasks/${taskId}/reclaim`, { body: reclaim, signal });
+      const { action: _, cursor, ...reclaim } = body;
+      const fence = cursor === undefined ? '' : `?cursor=${cursor}`;
+      return client.call('POST', `/tasks/${taskId}/reclaim${fence}`, { body: reclaim, signal });
     }
     default:
       return body satisfies never;

@@ -117,8 +117,22 @@ export const tasks = sqliteTable(
     index('tasks_created').on(table.createdAt, table.id, table.queue),
     index('tasks_status').on(table.status, table.createdAt, table.id),
     // With all that most filters ask for, so that what they pass over is not read.
-    index('tasks_changed').on(table.status, table.changedAt, table.id, table.sessionId, table.agentId),
-    index('tasks_length').on(table.status, table.lengthRank, table.id, table.sessionId, table.agentId),
+    index('tasks_changed').on(
+      table.status,
+      table.changedAt,
+      table.id,
+      table.sessionId,
+      table.agentId,
+      table.queue,
+    ),
+    index('tasks_length').on(
+      table.status,
+      table.lengthRank,
+      table.id,
+      table.sessionId,
+      table.agentId,
+      table.queue,
+    ),
     index('tasks_session').on(table.sessionId, table.status, table.createdAt, table.id),
     index('tasks_agent').on(table.agentId, table.status, table.createdAt, table.id),
     index('tasks_live')
@@ -313,5 +327,9 @@ export const alertMessages = sqliteTable(
     index('alert_messages_waiting')
       .on(table.channel, table.lane, table.ordinal)
       .where(sql`state = 'waiting'`),
+    // Asked for at each look, and hardly ever there: without it all that the lane ever sent is read.
+    index('alert_messages_gathering')
+      .on(table.channel, table.lane)
+      .where(sql`state = 'gathering'`),
   ],
 );

@@ -1,9 +1,10 @@
 /** Reclaim: one attempt, or everything that is stale (PROTOCOL.md §3). */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
-  FencedReclaimSchema,
   ProblemError,
+  ReclaimFenceSchema,
   ReclaimItemSchema,
+  ReclaimSchema,
   ReclaimStaleSchema,
   TaskSchema,
 } from '@holdfast/shared';
@@ -21,7 +22,8 @@ const reclaim = createRoute({
     'the attempt is that of this log alone: a journal that does not continue it refuses with `attempt_changed`.',
   request: {
     params: taskParams,
-    body: { required: true, content: { 'application/json': { schema: FencedReclaimSchema } } },
+    query: ReclaimFenceSchema,
+    body: { required: true, content: { 'application/json': { schema: ReclaimSchema } } },
   },
   responses: {
     202: json(TaskSchema, 'On record; the next attempt starts when every process of this one is gone'),
@@ -50,7 +52,8 @@ export interface ReclaimRoutesOptions {
 
 export function addReclaimRoutes(app: OpenAPIHono, { stops, reclaimer, events }: ReclaimRoutesOptions): void {
   app.openapi(reclaim, async (context) => {
-    const { attempt, reason, cursor } = context.req.valid('json');
+    const { attempt, reason } = context.req.valid('json');
+    const { cursor } = context.req.valid('query');
     if (cursor !== undefined && !events.continues(cursor)) {
       throw new ProblemError(
         'attempt_changed',

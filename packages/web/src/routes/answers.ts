@@ -26,13 +26,22 @@ export const stream = (description: string) => ({
 /** Any text: an id that does not exist is answered 404, whatever it looks like. */
 export const IdParamSchema = z.object({ id: z.string().min(1).max(256) });
 
+/** Each is a condition of its own, and SQLite takes a thousand of them at most. */
+const MOST_REPEATED = 50;
+
 /** A list in the query: `a,b`, or repeated. */
 export const listOf = <T extends z.ZodType>(item: T) =>
-  z.preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(item).optional());
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',') : value),
+    z.array(item).max(MOST_REPEATED).optional(),
+  );
 
 /** A query that may be repeated: one value is a list of one. */
 export const repeatable = <T extends z.ZodType>(item: T) =>
-  z.preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(item).optional());
+  z.preprocess(
+    (value) => (typeof value === 'string' ? [value] : value),
+    z.array(item).max(MOST_REPEATED).optional(),
+  );
 
 const MOST_LISTED = 500;
 const DEFAULT_LISTED = 100;

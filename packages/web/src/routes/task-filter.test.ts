@@ -55,3 +55,9 @@ test('an agent is found by name; nobody’s is taken as an id; a name that sever
   expect(() => toFilter(several, { agent: 'one' }, NOON)).toThrow(ProblemError);
   expect(() => toFilter(several, { agent: 'one' }, NOON)).toThrow('more than one agent is called "one"');
 });
+
+// Fails without: the limit in answers.ts. A thousand conditions are more than SQLite takes.
+test('more conditions of a kind than anyone means are refused', () => {
+  const queues = (count: number) => ({ notQueue: Array.from({ length: count }, () => 'q') });
+  expect([50, 51].map((count) => FilterSchema.safeParse(queues(count)).success)).toEqual([true, false]);
+});

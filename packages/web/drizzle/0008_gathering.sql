@@ -1,0 +1,1 @@
+CREATE INDEX `alert_messages_gathering` ON `alert_messages` (`channel`,`lane`) WHERE state = 'gathering';
