@@ -7,6 +7,7 @@
  */
 import type { AgentInfo, ShownAgent, ShownTask } from '@holdfast/shared';
 import { EventSource } from 'eventsource';
+import type { ServiceFile } from './find-services.ts';
 import type { CliError } from './cli-error.ts';
 import { explainNoAnswer, type NoAnswer } from '@holdfast/shared/no-answer';
 import { type ProblemBody, readProblem, RefusedError, UnreachableError } from './service-error.ts';
@@ -42,6 +43,8 @@ export interface ClientOptions {
   tokenFile: string;
   /** The process that announced itself under this address in the home; absent for an address from elsewhere. */
   pid?: number | undefined;
+  /** Where it announces itself now; asked before each call, for one that was started again may listen elsewhere. */
+  find?: () => Pick<ServiceFile, 'url' | 'pid'> | undefined;
   fetch: typeof globalThis.fetch;
 }
 
@@ -66,17 +69,27 @@ const TIMEOUT_MS = 20_000;
 
 export class Client {
   readonly kind: 'web' | 'agent';
-  readonly url: string;
   readonly #options: ClientOptions;
   readonly #token: string;
   readonly #fetch: typeof globalThis.fetch;
+  #found: Pick<ServiceFile, 'url' | 'pid'> | undefined;
 
   constructor(options: ClientOptions) {
     this.kind = options.kind;
-    this.url = options.url;
     this.#options = options;
     this.#token = options.token;
     this.#fetch = options.fetch;
+  }
+
+  /** Its newest address; while it announces none, the last. */
+  get url(): string {
+    return this.#place().url;
+  }
+
+  #place(): Pick<ClientOptions, 'url' | 'pid'> {
+    const found = this.#options.find?.();
+    if (found !== undefined) this.#found = found;
+    return this.#found ?? this.#options;
   }
 
   /** How messages name the other side. */
@@ -222,7 +235,8 @@ export class Client {
   }
 
   #unreachable(why: NoAnswer, cause: unknown): UnreachableError {
-    const { kind, url, pid } = this.#options;
+    const { kind } = this.#options;
+    const { url, pid } = this.#place();
     return new UnreachableError(this.name, why, { hint: unreachableHint({ kind, url, pid }, why), cause });
   }
 }

@@ -1,10 +1,12 @@
 /**
  * One action on several tasks. Guarantees: a task that is refused does not keep the others from theirs; each has its
- * result, in the order given; the exit code is that of the first that failed. `--json` prints an array of
+ * result, in the order given; the exit code is that of the first that failed, but 75 if of any it is not known what
+ * became of it. `--json` prints an array of
  * `{ ref, id, task }` or `{ ref, id?, problem }`.
  */
 import { CliError } from './cli-error.ts';
 import type { Client, SeenTask } from './client.ts';
+import { exitCodes } from './exit-codes.ts';
 import { type ProblemReport, reportOf } from './service-error.ts';
 import type { Invocation } from './invocation.ts';
 import { resolveTaskId } from './task-ref.ts';
@@ -32,6 +34,7 @@ export async function actOnEach(invocation: Invocation, { refs, act, describe }:
       if (!invocation.isJson) await invocation.print(describe(task));
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
+      if (error.exitCode === exitCodes.unknown) invocation.exitCode = error.exitCode;
       invocation.exitCode ||= error.exitCode;
       results.push({ ref, ...(id === undefined ? {} : { id }), problem: reportOf(error) });
       invocation.sayErrorOf(ref, error);

@@ -120,7 +120,15 @@ export class Invocation {
     const web = readWebFile(this.home);
     // No guess where it might be: the token would be shown to whoever listens there.
     if (web === undefined) throw new CliError(`web does not run for ${this.home}`, { hint: START_HINT });
-    return new Client({ kind: 'web', ...web, token, tokenFile, fetch: this.io.fetch });
+    const { home } = this;
+    return new Client({
+      kind: 'web',
+      ...web,
+      token,
+      tokenFile,
+      find: () => readWebFile(home),
+      fetch: this.io.fetch,
+    });
   }
 
   #token(path: string): string {

@@ -6,12 +6,14 @@
 import { runCli } from './cli.ts';
 import { processIo } from './io.ts';
 
-/** Writes report this to whoever wrote; the event says it a second time. Anything else is a fault. */
-function ignoreGoneReader(error: NodeJS.ErrnoException): void {
-  // EIO: the terminal itself is gone.
-  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+/**
+ * Whoever wrote is told of the same error, and ends with what it means (a reader that is gone, a full disk); without a
+ * listener the event would end the process before that, with a stack.
+ */
+function leaveToWriter(): void {
+  // Nothing is lost: `runCli` makes it the exit code.
 }
 
-process.stdout.on('error', ignoreGoneReader);
-process.stderr.on('error', ignoreGoneReader);
+process.stdout.on('error', leaveToWriter);
+process.stderr.on('error', leaveToWriter);
 process.exitCode = await runCli(processIo());

@@ -33,7 +33,7 @@ const styles: Record<ShownStatus, Style> = {
   lost: 'magenta',
 };
 
-/** Shape and word: `● running`, `◌ running?  as of 12 s ago`, `? unknown (was running)`. */
+/** Shape and word: `● running`, `◌ running?  as of 12 s ago`, `? unknown (was running)  as of 40 s ago`. */
 export function statusText(task: SeenTask, now: number): { text: string; style: Style } {
   const { status, knowledge } = task;
   if (knowledge?.state === 'stale') {
@@ -43,8 +43,10 @@ export function statusText(task: SeenTask, now: number): { text: string; style: 
     };
   }
   const was = status === 'unknown' && task.lastStatus !== undefined ? ` (was ${task.lastStatus})` : '';
+  const proof =
+    status === 'unknown' && knowledge !== undefined ? `  as of ${proofAge(knowledge.asOf, now)}` : '';
   const attention = attentionText(task);
-  const text = `${shapes[status]} ${status}${was}${stopText(task)}${attention}`;
+  const text = `${shapes[status]} ${status}${was}${proof}${stopText(task)}${attention}`;
   return { text, style: attention === '' ? styles[status] : 'yellow' };
 }
 

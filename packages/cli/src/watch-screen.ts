@@ -80,8 +80,11 @@ function byConcern(a: SeenTask, b: SeenTask): number {
 function headerText(tasks: readonly SeenTask[], link: LinkState, now: number): string {
   const state = link.kind === 'live' ? 'Live' : `Not connected for ${ageText(now - link.at)}: ${link.why}`;
   const counts = shownStatuses
-    .map((status) => [tasks.filter((task) => task.status === status).length, status] as const)
-    .filter(([count]) => count > 0)
-    .map(([count, status]) => `${count} ${status}`);
+    .map((status) => [status, tasks.filter((task) => task.status === status)] as const)
+    .filter(([, some]) => some.length > 0)
+    .map(([status, some]) => {
+      const isDoubtful = some.some((task) => task.knowledge?.state === 'stale');
+      return `${some.length} ${status}${isDoubtful ? '?' : ''}`;
+    });
   return plainText([state, ...counts].join(' · '));
 }

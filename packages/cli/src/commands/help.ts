@@ -68,7 +68,10 @@ const exitText = `Exit codes
       sight would have said. Nothing that is unknown is ever reported as done or failed.
 
 run --wait, run --follow and wait end with the task's own exit code; 128+n if signal n ended it, 1 if it was cancelled
-or failed without a code. A Ctrl-C that ends a wait is 130.`;
+or failed without a code. A Ctrl-C that ends a wait is 130.
+
+With several ids (cancel, retry, reclaim, resolve) what fails for one is done for the others all the same, each has its
+own line, and the code is that of the first that failed; but 75 if of any it is not known what became of it.`;
 
 const topics: Record<string, string> = { json: jsonText, 'exit-codes': exitText };
 

@@ -49,7 +49,7 @@ test('a row that nobody vouches for is marked, with the age of its proof, and it
   }
   const lines = (await run(['list'], { home: web.home })).stdout.split('\n');
   expect(lines[1]).toMatch(/◌ running\? {2}as of 12 s ago {2,}1 min +0:48\+/);
-  expect(lines[2]).toMatch(/\? unknown \(was running\) {2,}1 min +0:20\+/);
+  expect(lines[2]).toMatch(/\? unknown \(was running\) {2}as of 40 s ago {2,}1 min +0:20\+/);
   expect(lines[3]).toMatch(/✗ failed {2,}1 min +1:00 +3/);
   expect(lines[4]).toContain('● running, stopping');
   expect(lines[5]).toContain('● running, ! claim_silent');

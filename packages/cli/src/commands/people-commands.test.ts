@@ -172,7 +172,7 @@ test('stats counts by status, names what has run longest and what is stale', asy
   const { code, stdout, stderr } = await run(['stats'], { home: web.home });
   expect(code).toBe(75);
   expect(stdout).toMatch(/^queued +0$/m);
-  expect(stdout).toMatch(/^running +2$/m);
+  expect(stdout).toMatch(/^running +2\?$/m);
   expect(stdout).toMatch(/^failed +1$/m);
   expect(stdout).toMatch(new RegExp(`^oldest running +59:51\\+ +${taskId(2)} +the long one$`, 'm'));
   expect(stdout).toMatch(/^not vouched for +1$/m);
@@ -189,6 +189,29 @@ test('stats counts by status, names what has run longest and what is stale', asy
     stale: [stale],
     unreachable,
   });
+});
+
+test('stats never says that nothing runs, nor that all is vouched for, of an agent that is out of sight', async () => {
+  await using web = await startFakeWeb();
+  web.agents = [makeAgent('a1', 'build-2', { state: 'lost', asOf: NOW - 40_000 })];
+  const knowledge = { state: 'unknown', asOf: NOW - 40_000, reason: 'agent_unreachable' } as const;
+  const unknown = { status: 'unknown', knowledge, attempt: 1 } as const;
+  const queued = makeTask(2, { ...unknown, attempt: 0, lastStatus: 'queued' });
+  web.tasks.set(taskId(2), queued);
+  web.answers.set('GET /tasks', () => [200, { items: [...web.tasks.values()] }]);
+  web.answers.set('POST /reclaim', () => [200, { items: [] }]);
+  const none = await run(['stats'], { home: web.home });
+  expect(none.stdout).toMatch(/^oldest running +nothing that anybody vouches for$/m);
+  expect(none.stdout).toMatch(/^not vouched for +1$/m);
+  web.tasks.set(
+    taskId(1),
+    makeTask(1, { ...unknown, lastStatus: 'running', startedAt: NOW - 100_000, title: 'deploy' }),
+  );
+  const { stdout } = await run(['stats'], { home: web.home });
+  expect(stdout).toMatch(new RegExp(`^oldest running +1:00\\+ +${taskId(1)} +deploy +\\(unknown\\)$`, 'm'));
+  expect(stdout).toMatch(/^not vouched for +2$/m);
+  const asked = web.requests.findLast((request) => request.path === '/api/tasks');
+  expect(asked?.query.get('status')).toBe('queued,starting,running,unknown');
 });
 
 test('stats of an agent counts its own tasks', async () => {

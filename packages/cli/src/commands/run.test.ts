@@ -142,6 +142,14 @@ test.each([
   expect(web.requests).toEqual([]);
 });
 
+test('words that do not stand after -- are refused: their options would be taken for ours', async () => {
+  await using web = await startFakeWeb();
+  const { code, stderr } = await run(['run', 'echo', 'hi', '--json'], { home: web.home });
+  expect(code).toBe(2);
+  expect(stderr).toContain('holdfast run [options] -- echo hi');
+  expect(web.requests).toEqual([]);
+});
+
 test('--json prints the task', async () => {
   await using web = await startFakeWeb();
   const { stdout } = await run(['run', '--json', '--', 'true'], { home: web.home });

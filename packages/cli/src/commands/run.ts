@@ -15,7 +15,7 @@ import { addManual } from '../manual.ts';
 import { addSubmitOptions, type SubmitBody, submitBody, type SubmitOptions } from '../submit-options.ts';
 import { endText } from '../task-text.ts';
 import { concludeWait, DEFAULT_PATIENCE, waitForTask } from '../wait.ts';
-import { parseDuration } from '../words.ts';
+import { parseDuration, plainText, quoteWord } from '../words.ts';
 
 interface RunOptions extends SubmitOptions {
   wait?: boolean;
@@ -70,6 +70,7 @@ async function runTask(invocation: Invocation, words: string[], options: RunOpti
   if (options.agent !== undefined && invocation.options.agentUrl !== undefined) {
     throw usageError('--agent chooses among web’s agents, --agent-url goes round web', 'Give one of them.');
   }
+  refuseUnmarkedWords(invocation, words);
   const patienceMs = parseDuration(options.patience, '--patience');
   const body = submitBody(invocation.io, words, options);
   const client = invocation.openClient();
@@ -94,6 +95,16 @@ async function runTask(invocation: Invocation, words: string[], options: RunOpti
   });
   if (invocation.isJson) await invocation.printJson('task' in end ? (end.task ?? task) : task);
   return concludeWait(invocation, task.id, end, patienceMs);
+}
+
+/** Without -- the command's own options would be taken for ours, and never reach it. */
+function refuseUnmarkedWords({ io }: Invocation, words: readonly string[]): void {
+  const [first] = words;
+  if (first === undefined || io.argv.includes('--')) return;
+  throw usageError(
+    `"${plainText(first)}" stands before --`,
+    `Write the command, or the prompt, after it: holdfast run [options] -- ${words.map((word) => quoteWord(plainText(word))).join(' ')}`,
+  );
 }
 
 async function submit(client: Client, body: SubmitBody, isNewId: boolean): Promise<SeenTask> {

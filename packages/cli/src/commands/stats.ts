@@ -3,7 +3,7 @@
  * vouches for is counted apart; agents that could not be asked for stale tasks are named.
  */
 import type { Command } from 'commander';
-import type { ReclaimItem } from '@holdfast/shared';
+import type { ReclaimItem, ShownAgent } from '@holdfast/shared';
 import { shownStatuses } from '@holdfast/shared/status';
 import type { Client, SeenTask } from '../client.ts';
 import { RefusedError } from '../service-error.ts';
@@ -18,9 +18,9 @@ import { ageText, plainText } from '../words.ts';
 interface Stats {
   /** Tasks by status; those without tasks are left out. */
   counts: Record<string, number>;
-  /** Starting or running; null if none is. */
+  /** Starting or running, or unknown and was; null if none is. */
   oldestRunning: SeenTask | null;
-  /** Starting and running tasks whose status nobody vouches for now. */
+  /** Tasks whose status nobody vouches for now: the unknown ones, and those of agents that are out of sight. */
   notVouchedFor: number;
   /** What `reclaim --stale` would reclaim. */
   stale: ReclaimItem[];
@@ -31,14 +31,14 @@ interface Stats {
 export function defineStats(command: Command, invocation: Invocation): void {
   command.action(async () => {
     const client = invocation.openClient();
-    const stats = await readStats(client);
+    const { stats, doubtful } = await readStats(client);
     if (stats.unreachable.length > 0) invocation.exitCode = exitCodes.unknown;
     if (invocation.isJson) return invocation.printJson(stats);
-    return printStats(invocation, stats);
+    return printStats(invocation, stats, doubtful);
   });
   addManual(command, {
     guarantees: [
-      'Stale are tasks of which their agent has evidence that nobody works on them; take them back with: holdfast reclaim --stale. Not vouched for are running tasks of agents that are out of sight: they may well run. What could not be asked is named, and its figure has a question mark.',
+      'Stale are tasks of which their agent has evidence that nobody works on them; take them back with: holdfast reclaim --stale. Not vouched for are tasks that are unknown, and those of agents that are out of sight: they may well run. The oldest running is sought among them too. What could not be asked is named, and its figure has a question mark.',
     ],
     exits: {
       ok: 'every figure is known',
@@ -49,31 +49,43 @@ export function defineStats(command: Command, invocation: Invocation): void {
   });
 }
 
-async function readStats(client: Client): Promise<Stats> {
-  const [counts, live, stale] = await Promise.all([
-    readCounts(client),
-    readAll(client, 'starting,running'),
-    readStale(client),
-  ]);
-  const oldest = live
-    .filter((task) => task.startedAt !== undefined)
+/** `doubtful`: the statuses of which some tasks are not vouched for. */
+async function readStats(client: Client): Promise<{ stats: Stats; doubtful: ReadonlySet<string> }> {
+  const [{ counts, isInSight }, stale] = await Promise.all([readCounts(client), readStale(client)]);
+  const alive = await readAll(client, isInSight ? 'starting,running' : 'queued,starting,running,unknown');
+  const oldest = alive
+    .filter((task) => task.startedAt !== undefined && isRunning(task))
     .toSorted((a, b) => a.startedAt! - b.startedAt!)[0];
+  const inDoubt = alive.filter((task) => task.knowledge !== undefined && task.knowledge.state !== 'live');
   return {
-    counts,
-    oldestRunning: oldest ?? null,
-    notVouchedFor: live.filter((task) => task.knowledge !== undefined && task.knowledge.state !== 'live')
-      .length,
-    ...stale,
+    stats: { counts, oldestRunning: oldest ?? null, notVouchedFor: inDoubt.length, ...stale },
+    doubtful: new Set(inDoubt.map((task) => task.status)),
   };
 }
 
-async function readCounts(client: Client): Promise<Record<string, number>> {
-  if (client.kind === 'web')
-    return (await client.call<{ counts: Record<string, number> }>('GET', '/state')).value.counts;
+/** The last that anybody knew of it. */
+function isRunning({ status, lastStatus }: SeenTask): boolean {
+  const known = status === 'unknown' ? lastStatus : status;
+  return known === 'running' || known === 'starting';
+}
+
+interface Counts {
+  counts: Record<string, number>;
+  /** Every agent vouches for its tasks now. */
+  isInSight: boolean;
+}
+
+async function readCounts(client: Client): Promise<Counts> {
+  if (client.kind === 'web') {
+    type State = { counts: Record<string, number>; agents: Pick<ShownAgent, 'state'>[] };
+    const { counts, agents } = (await client.call<State>('GET', '/state')).value;
+    const isInSight = agents.every(({ state }) => state === 'live') && (counts.unknown ?? 0) === 0;
+    return { counts, isInSight };
+  }
   // An agent keeps no counts of ended tasks.
   const counts: Record<string, number> = {};
   for (const { status } of await readAll(client)) counts[status] = (counts[status] ?? 0) + 1;
-  return counts;
+  return { counts, isInSight: true };
 }
 
 function readAll(client: Client, status?: string): Promise<SeenTask[]> {
@@ -93,16 +105,20 @@ async function readStale(client: Client): Promise<Pick<Stats, 'stale' | 'unreach
   }
 }
 
-async function printStats(invocation: Invocation, stats: Stats): Promise<void> {
+async function printStats(
+  invocation: Invocation,
+  stats: Stats,
+  doubtful: ReadonlySet<string>,
+): Promise<void> {
   const { counts, oldestRunning, notVouchedFor, stale, unreachable } = stats;
   const now = invocation.io.now();
   const fields = shownStatuses
     .filter((status) => (counts[status] ?? 0) > 0 || status === 'running' || status === 'queued')
-    .map((status): [string, string] => [status, String(counts[status] ?? 0)]);
-  const oldest =
-    oldestRunning === null
-      ? 'nothing runs'
-      : `${elapsedText(oldestRunning, now)}  ${oldestRunning.id}  ${taskName(oldestRunning)}`;
+    .map((status): [string, string] => {
+      const isDoubtful = doubtful.has(status) && status !== 'unknown';
+      return [status, `${counts[status] ?? 0}${isDoubtful ? '?' : ''}`];
+    });
+  const oldest = oldestRunning === null ? noneText(stats) : oldestText(oldestRunning, now);
   fields.push(['oldest running', oldest], ['not vouched for', String(notVouchedFor)]);
   // Of an agent that was not asked nobody knows what is stale.
   const staleText = `${stale.length}${unreachable.length === 0 ? '' : '?'}`;
@@ -121,4 +137,14 @@ async function printStats(invocation: Invocation, stats: Stats): Promise<void> {
   for (const { name, message } of unreachable) {
     invocation.say(plainText(`holdfast: ${name} was not asked what is stale: ${message}`));
   }
+}
+
+/** What nobody vouches for may run by now. */
+function noneText({ notVouchedFor }: Stats): string {
+  return notVouchedFor === 0 ? 'nothing runs' : 'nothing that anybody vouches for';
+}
+
+function oldestText(task: SeenTask, now: number): string {
+  const doubt = task.status === 'unknown' ? '  (unknown)' : '';
+  return `${elapsedText(task, now)}  ${task.id}  ${taskName(task)}${doubt}`;
 }

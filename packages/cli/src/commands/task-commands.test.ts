@@ -16,7 +16,7 @@ test('show says what is known, how, and since when', async () => {
   web.tasks.set(task.id, task);
   const { code, stdout } = await run(['show', task.id], { home: web.home });
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^\? unknown \(was running\), cancel pending$/m);
+  expect(stdout).toMatch(/^\? unknown \(was running\) {2}as of \d+ s ago, cancel pending$/m);
   expect(stdout).toMatch(/^command +sh -c 'echo "a b"'$/m);
   expect(stdout).toMatch(
     /^doubt +its agent cannot be reached; last proof 40 s ago; the task may still run$/m,
@@ -78,6 +78,19 @@ test('cancel says how far each request has come; one refusal does not keep the o
     { id: taskId(1), problem: { code: 'already_ended', status: 409 } },
     { id: taskId(2), task: { stopRequested: { cause: 'cancel' } } },
   ]);
+});
+
+test('of several requests one whose answer was lost makes 75, whatever was refused before', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(taskId(1), makeTask(1, { status: 'completed' }));
+  web.intercept = (request, response) => {
+    if (request.path !== `/api/tasks/${taskId(2)}/cancel`) return false;
+    response.destroy();
+    return true;
+  };
+  const { code, stderr } = await run(['cancel', taskId(1), 'zzzz', taskId(2)], { home: web.home });
+  expect(stderr).toContain('"zzzz" is not the id of a task');
+  expect(code).toBe(75);
 });
 
 test('a cancel that no agent has acknowledged is pending, not done', async () => {

@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runCli } from '../cli.ts';
-import { makeTask, NOW, openTerminal, run, startFakeWeb, taskId } from '../test-kit.ts';
+import { makeHome, makeTask, NOW, openTerminal, run, startFakeWeb, taskId } from '../test-kit.ts';
 
 const ended = { attempt: 1, endedAt: NOW };
 
@@ -14,6 +16,16 @@ test('where web gives no answer the outcome is not known: 75, never the code of 
     const { code, stdout, stderr } = await run(['wait', ref], { home: web.home });
     expect([code, stdout]).toEqual([75, '']);
     expect(stderr).toContain(`${ref}: Web at ${web.url} cannot be reached: the connection was cut`);
+  }
+});
+
+test('where web does not run the outcome is not known either', async () => {
+  using home = makeHome();
+  for (const makeToken of [false, true]) {
+    if (makeToken) writeFileSync(join(home.path, 'web.token'), 'a-token-of-this-home');
+    const { code, stderr } = await run(['wait', taskId(1)], { home: home.path });
+    expect(code).toBe(75);
+    expect(stderr).toContain('Start it with: holdfast up');
   }
 });
 
@@ -104,4 +116,22 @@ test('many are waited for with a few streams at a time', async () => {
   for (let n = 1; n <= 40; n += 1) web.put(makeTask(n, { ...ended, status: 'completed' }));
   expect(await done).toBe(0);
   expect(terminal.stdout().trimEnd().split('\n')).toHaveLength(40);
+});
+
+test('a web that was started again at another address is found by its announcement', async () => {
+  await using web = await startFakeWeb();
+  await using moved = await startFakeWeb();
+  web.tasks.set(taskId(1), makeTask(1, { status: 'running', attempt: 1 }));
+  const terminal = openTerminal({ argv: ['wait', taskId(1)], home: web.home });
+  const done = runCli(terminal.io);
+  await web.until(() => web.streams() === 1);
+  moved.tasks.set(taskId(1), makeTask(1, { ...ended, status: 'completed' }));
+  web.intercept = (_request, response) => {
+    response.destroy();
+    return true;
+  };
+  writeFileSync(join(web.home, 'web.json'), JSON.stringify({ url: moved.url, pid: process.pid }));
+  web.cutStreams();
+  expect(await done).toBe(0);
+  expect(terminal.stdout()).toBe(`${taskId(1)}  completed\n`);
 });

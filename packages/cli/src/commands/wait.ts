@@ -33,7 +33,7 @@ export function defineWait(command: Command, invocation: Invocation): void {
     .option('--patience <duration>', 'how long an outcome may be unknown', DEFAULT_PATIENCE)
     .action(async (refs: string[], options: { patience: string }) => {
       const patienceMs = parseDuration(options.patience, '--patience');
-      const client = invocation.openClient();
+      const client = openClient(invocation);
       const results = await waitForAll(invocation, client, refs, patienceMs);
       if (invocation.isJson) await invocation.printJson(results);
       invocation.exitCode = results.find((one) => one.exitCode !== exitCodes.ok)?.exitCode ?? exitCodes.ok;
@@ -47,7 +47,7 @@ export function defineWait(command: Command, invocation: Invocation): void {
       failed: 'a task was cancelled, or failed without a code',
       refused: 'there is no task of that id, or its agent refused it',
       unknown:
-        'how a task ended is not known after --patience, it was given up as lost, or web gives no answer',
+        'how a task ended is not known after --patience, it was given up as lost, or web does not run or gives no answer',
       more: [
         [
           'n',
@@ -61,6 +61,21 @@ export function defineWait(command: Command, invocation: Invocation): void {
       "holdfast wait $(holdfast list --session nightly --json | jq -r '.[].id')",
     ],
   });
+}
+
+/** Where web does not run nobody says how a task stands: as little is known as when it gives no answer. */
+function openClient(invocation: Invocation): Client {
+  try {
+    return invocation.openClient();
+  } catch (error) {
+    if (!(error instanceof CliError) || error.exitCode !== exitCodes.failed) throw error;
+    const { message, hint, cause } = error;
+    throw new CliError(message, {
+      exitCode: exitCodes.unknown,
+      ...(hint === undefined ? {} : { hint }),
+      cause,
+    });
+  }
 }
 
 async function waitForAll(

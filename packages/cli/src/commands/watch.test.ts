@@ -159,7 +159,7 @@ test('while the link is lost nothing that is alive looks certain, and no clock g
   ];
   const link = { kind: 'lost', why: 'nothing listens there', at: NOW - 20_000 } as const;
   const lines = renderWatch({ ...screen, tasks, link, width: 100, height: 30 });
-  expect(lines[0]).toContain('Not connected for 20 s: nothing listens there');
+  expect(lines[0]).toBe('Not connected for 20 s: nothing listens there · 1 running? · 1 completed');
   expect(lines[3]).toMatch(/◌ running\? {2}as of 20 s ago +0:40\+/);
   expect(lines[4]).toMatch(/✓ completed +0:30 /);
 });

@@ -153,7 +153,7 @@ function channelFinding({ name, host, state, lastTry, waiting, dropped }: Channe
       const why = lastTry?.error === undefined ? '' : `: ${plainText(lastTry.error)}`;
       return fail(
         `${where} is not reached${why}${tried}${left}`,
-        'Correct it in config.json of web’s home ("notifications") and restart web; then test it in the dashboard, under Notifications. What waits is sent again by itself.',
+        'Correct it in config.json of web’s home ("notifications") and restart web; then test it in the dashboard, under “Channels and alerts”. What waits is sent again by itself.',
       );
     }
     case 'untried':
@@ -162,7 +162,7 @@ function channelFinding({ name, host, state, lastTry, waiting, dropped }: Channe
       return dropped > 0
         ? warn(
             `${where} is reached again${tried}${left}`,
-            'Alerts are listed in the dashboard, under Notifications, whether or not they were delivered.',
+            'Alerts are listed in the dashboard, under “Channels and alerts”, whether or not they were delivered.',
           )
         : ok(`${where} is reached${tried}${left}`);
     default:
