@@ -66,7 +66,13 @@ async function ingest(port: number): Promise<void> {
   const store = openSqliteSessionStore({ path });
   const agent = { id: AGENT.id, name: AGENT.name, url: `http://127.0.0.1:${port}`, token: 'bench' };
   await store.rememberAgent(agent, Date.now());
-  const subscription = startSubscription({ agent, store, config: {}, logger: createLogger('bench', 'warn') });
+  const subscription = startSubscription({
+    agent,
+    store,
+    startedAt: Date.now(),
+    config: {},
+    logger: createLogger('bench', 'warn'),
+  });
   const live = Promise.withResolvers<void>();
   subscription.onView((view) => {
     if (view.state === 'live') live.resolve();

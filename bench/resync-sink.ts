@@ -15,7 +15,13 @@ async function resync([path, url, token, id]: readonly string[]): Promise<void> 
   const store = openSqliteSessionStore({ path: path! });
   const agent = { id: id!, name: 'bench', url: url!, token: token! };
   await store.rememberAgent(agent, Date.now());
-  const subscription = startSubscription({ agent, store, config: {}, logger: createLogger('bench', 'warn') });
+  const subscription = startSubscription({
+    agent,
+    store,
+    startedAt: Date.now(),
+    config: {},
+    logger: createLogger('bench', 'warn'),
+  });
   const live = Promise.withResolvers<void>();
   subscription.onView(({ state, digestOk }) => {
     if (state === 'live' && digestOk === true) live.resolve();

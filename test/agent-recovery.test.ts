@@ -160,7 +160,10 @@ test('time, silence and size end a task with their own reason', async () => {
   const loud = await submit(system, { shell: 'while :; do echo 0123456789; done' });
   expect((await system.agentTaskWhen(late, 'ended', ended)).outcome!.reason).toBe('timeout');
   expect((await system.agentTaskWhen(silent, 'ended', ended)).outcome!.reason).toBe('idle_timeout');
-  expect((await system.agentTaskWhen(loud, 'ended', ended)).outcome!.reason).toBe('output_limit');
+  expect((await system.agentTaskWhen(loud, 'ended', ended)).outcome).toMatchObject({
+    reason: 'output_limit',
+    message: 'stopped because its output passed the limit of 2048 bytes',
+  });
 });
 
 test('P4: a launcher that is killed again and again doubles nothing, loses nothing, and charges nobody', async () => {

@@ -2,6 +2,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
 import type { ShownTask } from '@holdfast/shared';
 import { CuttingProxy } from './cutting-proxy.ts';
@@ -49,6 +50,40 @@ test('P2, P9, failure mode 10: a frozen agent makes its tasks stale, then unknow
   expect(doubt!.since).toBeLessThanOrEqual(doubt!.resolvedAt!);
 });
 
+// Fails without: `recordAbsence` (agent-standing.ts).
+test('P9: what nobody saw while web was down is on record with its times, and the restart alone changes no status', async () => {
+  // Long enough for web to start and to hear its agent, however slow the machine is.
+  await using system = await startSystem({ env: { HOLDFAST_LOST_AFTER_MS: '5000' } });
+  const gate = join(system.home, 'gate');
+  const long = await system.submit({ shell: 'exec sleep 600' });
+  const ends = await system.submit({ shell: `until [ -e ${gate} ]; do sleep 0.05; done; exit 3` });
+  const before = await system.submit({ shell: 'exit 0' });
+  for (const id of [long, ends]) await system.webTaskWhen(id, 'running', running);
+  await system.webTaskWhen(before, 'ended', ended);
+  const downSince = Date.now();
+  await system.web.end('SIGKILL');
+  writeFileSync(gate, '');
+  await system.agentTaskWhen(ends, 'ended', ended);
+  const after = uuidv7();
+  const task = { id: after, sessionId: 'test', spec: { shell: 'exec sleep 600' } };
+  expect((await system.call('agent', 'POST', '/tasks', task)).status).toBe(201);
+  await until('web to be away for longer than the deadline', () => Date.now() - downSince > 5500);
+  await system.web.start();
+  const back = await system.webTaskWhen(long, 'running', running);
+  expect(back).toMatchObject({ attempt: 1 });
+  expect(back).not.toHaveProperty('unknownSince');
+  await until('the doubt to be on record', async () => (await doubtsOf(system, ends)).items.length > 0);
+  const web = { reason: 'web_down', lastStatus: 'running' };
+  expect((await doubtsOf(system, long)).items).toMatchObject([{ ...web, resolvedTo: 'running' }]);
+  expect((await doubtsOf(system, ends)).items).toMatchObject([{ ...web, resolvedTo: 'failed' }]);
+  const [doubt] = (await doubtsOf(system, long)).items;
+  expect(doubt!.asOf).toBeLessThanOrEqual(downSince);
+  expect(doubt!.since).toBeGreaterThan(downSince + 1000);
+  expect(doubt!.resolvedAt).toBeGreaterThanOrEqual(doubt!.since);
+  await system.webTaskWhen(after, 'running', running);
+  for (const id of [before, after]) expect((await doubtsOf(system, id)).items).toEqual([]);
+});
+
 test('P9: a person’s verdict on an unknown task yields to what its agent says', async () => {
   await using system = await startSystem();
   const gate = join(system.home, 'gate');
@@ -68,7 +103,10 @@ test('P9: a person’s verdict on an unknown task yields to what its agent says'
   expect(await system.webTaskWhen(id, 'failed', (task) => task.status === 'failed')).toMatchObject({
     outcome: { exitCode: 9 },
   });
-  expect((await doubtsOf(system, id)).items).toMatchObject([{ resolvedTo: 'lost' }]);
+  expect((await doubtsOf(system, id)).items).toMatchObject([
+    { resolvedTo: 'lost' },
+    { resolvedTo: 'failed' },
+  ]);
 });
 
 test.each([

@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { ActivityEntry } from '@holdfast/shared';
 import { createLogger } from '@holdfast/shared';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ActivityMonitor } from './activity.ts';
 import { runDirectory } from './run-directory.ts';
 import type { Limit, StopRequests } from './stop-requests.ts';
@@ -10,13 +10,13 @@ import { makeFolder } from './test-kit.ts';
 import { makeRunning, openTestJournal } from './test-support.ts';
 import { Watch } from './watch.ts';
 
-function openMonitor(options: { outputLimitBytes?: number } = {}) {
+function openMonitor(options: { outputLimitBytes?: number; stopFails?: () => boolean } = {}) {
   const opened = openTestJournal();
   const folder = makeFolder();
   const watches: Watch[] = [];
   const told: ActivityEntry[][] = [];
   const heard: ActivityEntry[] = [];
-  const limits: { taskId: string; cause: Limit }[] = [];
+  const limits: { taskId: string; cause: Limit; message?: string }[] = [];
   const lost: { from: number; to: number }[] = [];
   let monotonic = 0;
   const supervisor: Pick<Supervisor, 'watches' | 'reportExternalId' | 'reportLostOutput'> = {
@@ -28,9 +28,9 @@ function openMonitor(options: { outputLimitBytes?: number } = {}) {
     },
   };
   const stops: Pick<StopRequests, 'stopAtLimit'> = {
-    stopAtLimit: ({ taskId }, cause) => {
-      limits.push({ taskId, cause });
-      return Promise.resolve();
+    stopAtLimit: ({ taskId }, cause, message) => {
+      limits.push({ taskId, cause, ...(message === undefined ? {} : { message }) });
+      return options.stopFails?.() === true ? Promise.reject(new Error('disk full')) : Promise.resolve();
     },
   };
   const monitor = new ActivityMonitor({
@@ -103,7 +103,36 @@ test('output may reach the limit; one byte more ends the attempt', async () => {
   expect(agent.limits).toEqual([]);
   appendFileSync(watch.run.outputPath, 'x');
   await agent.monitor.tick();
-  expect(agent.limits).toEqual([{ taskId: watch.taskId, cause: 'output_limit' }]);
+  const limit = {
+    taskId: watch.taskId,
+    cause: 'output_limit',
+    message: 'its output passed the limit of 10 bytes',
+  };
+  expect(agent.limits).toEqual([limit]);
+});
+
+test('an output that outgrows its limit between two ticks is stopped without waiting for the next', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await using agent = openMonitor({ outputLimitBytes: 3 * 1024 * 1024 });
+  const watch = await agent.run();
+  appendFileSync(watch.run.outputPath, Buffer.alloc(3 * 1024 * 1024 + 1));
+  // Fails without: the timer of sizes.
+  await vi.advanceTimersByTimeAsync(100);
+  expect(agent.limits).toMatchObject([{ message: 'its output passed the limit of 3 MiB' }]);
+});
+
+test('a stop at the limit that failed is tried again by the tick alone', async () => {
+  let fails = true;
+  await using agent = openMonitor({ outputLimitBytes: 1, stopFails: () => fails });
+  const watch = await agent.run();
+  appendFileSync(watch.run.outputPath, 'xyz');
+  await agent.monitor.checkSizes();
+  await agent.monitor.checkSizes();
+  expect(agent.limits).toHaveLength(1);
+  fails = false;
+  await agent.monitor.tick();
+  expect(agent.limits).toHaveLength(2);
 });
 
 test('a time limit ends at its moment on the monotonic clock, whatever the output', async () => {

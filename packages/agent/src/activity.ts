@@ -4,6 +4,9 @@
  * Readers of `/events` are told (never journalled: the log file is the truth); limits — time, silence, size — end
  * in the same stop request as a person's cancel. Time limits count awake time: the monotonic clock stands still
  * while the machine sleeps.
+ *
+ * A command may write a gigabyte in a second, so sizes are compared with their limit more often than they are told. No
+ * limit of the system does it instead: RLIMIT_FSIZE holds for every file that any process of the task writes.
  */
 import type { ActivityEntry, Logger } from '@holdfast/shared';
 import type { Journal } from './journal.ts';
@@ -25,11 +28,18 @@ export interface ActivityOptions {
 }
 
 const PERIOD_MS = 1000;
+/** A look is one `stat` an attempt, some microseconds. */
+const SIZE_PERIOD_MS = 100;
+const MIB = 1024 * 1024;
 
 export class ActivityMonitor {
   readonly #options: ActivityOptions;
   readonly #timer: NodeJS.Timeout;
+  readonly #sizeTimer: NodeJS.Timeout;
+  /** Found too large between two ticks: what came of it is the next tick's to see. */
+  readonly #tooLarge = new WeakSet<Watch>();
   #ticking: Promise<void> | undefined;
+  #sizing: Promise<void> | undefined;
 
   constructor(options: ActivityOptions) {
     this.#options = options;
@@ -40,6 +50,12 @@ export class ActivityMonitor {
       });
     }, PERIOD_MS);
     this.#timer.unref();
+    this.#sizeTimer = setInterval(() => {
+      this.#sizing ??= this.checkSizes().finally(() => {
+        this.#sizing = undefined;
+      });
+    }, SIZE_PERIOD_MS);
+    this.#sizeTimer.unref();
   }
 
   /** The state of every living attempt that has shown output. */
@@ -64,14 +80,35 @@ export class ActivityMonitor {
     if (entries.length > 0) this.#options.announce(entries);
   }
 
+  /** Stops attempts whose output is larger than it may be: each once, a tick tries again if that fails. */
+  async checkSizes(): Promise<void> {
+    const { supervisor, logger } = this.#options;
+    await Promise.all(
+      [...supervisor.watches()].map(async (watch) => {
+        if (!watch.confirmed || this.#tooLarge.has(watch)) return;
+        try {
+          if (watch.run.measureOutput().outputBytes <= this.#options.outputLimitBytes) return;
+          this.#tooLarge.add(watch);
+          await this.#stopAtLimit(watch, 'output_limit');
+        } catch (error) {
+          // Once: the tick, which meets the same error, says it each time.
+          this.#tooLarge.add(watch);
+          logger.warn({ err: error, taskId: watch.taskId }, 'the size of an output could not be checked');
+        }
+      }),
+    );
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    clearInterval(this.#sizeTimer);
     await this.#ticking;
+    await this.#sizing;
   }
 
   /** Measures one attempt; true if its output grew. */
   async #check(watch: Watch): Promise<boolean> {
-    const { journal, supervisor, stops, monotonic, outputLimitBytes } = this.#options;
+    const { journal, supervisor, monotonic, outputLimitBytes } = this.#options;
     if (!watch.confirmed) return false;
     const { outputBytes, lastOutputAt } = watch.run.measureOutput();
     const before = watch.output.outputBytes;
@@ -86,8 +123,16 @@ export class ActivityMonitor {
     if (task?.attempt !== watch.attempt || task.status !== 'running') return grew;
     await supervisor.reportExternalId(watch, task);
     const cause = this.#exceeded(watch, task.spec.idleTimeoutMs, outputBytes > outputLimitBytes);
-    if (cause !== undefined) await stops.stopAtLimit(watch, cause);
+    if (cause !== undefined) await this.#stopAtLimit(watch, cause);
     return grew;
+  }
+
+  #stopAtLimit(watch: Watch, cause: Limit): Promise<void> {
+    const { stops, outputLimitBytes } = this.#options;
+    const limit =
+      outputLimitBytes % MIB === 0 ? `${outputLimitBytes / MIB} MiB` : `${outputLimitBytes} bytes`;
+    const message = cause === 'output_limit' ? `its output passed the limit of ${limit}` : undefined;
+    return stops.stopAtLimit(watch, cause, message);
   }
 
   #exceeded(watch: Watch, idleTimeoutMs: number | undefined, tooMuch: boolean): Limit | undefined {

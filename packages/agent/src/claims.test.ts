@@ -28,6 +28,7 @@ function openClaims() {
   const queue = new Queue({
     journal,
     agentId: 'agent',
+    name: 'build-2',
     queueLimit: 100,
     retentionMs: 100 * 366 * 24 * 3600 * 1000,
     runners: new Set(),

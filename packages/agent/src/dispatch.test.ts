@@ -84,6 +84,7 @@ function openDispatcher(options: { slots?: number; prepareMs?: number } = {}) {
   const queue = new Queue({
     journal,
     agentId: 'agent',
+    name: 'build-2',
     queueLimit: 100,
     retentionMs: 1e12,
     runners: new Set(),

@@ -85,9 +85,13 @@ export class Events {
     return this.#stream.open({ preamble: this.#preamble(plan), destroy });
   }
 
-  /** Whether the log goes on from this cursor: what was known there is known of this journal. */
-  continues(cursor: string): boolean {
-    return planResume(cursor, this.#log()).kind === 'replay';
+  /**
+   * Whether the log goes on from this cursor: what was known there is known of this journal. `too_old`: the log does not
+   * reach back so far, so it cannot be proven; every other reason means another journal.
+   */
+  continuation(cursor: string): 'continues' | ResetReason {
+    const plan = planResume(cursor, this.#log());
+    return plan.kind === 'replay' ? 'continues' : plan.reason;
   }
 
   heartbeat(): Heartbeat {

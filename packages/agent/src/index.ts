@@ -113,6 +113,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const queue = new Queue({
     journal,
     agentId: id,
+    name: config.agentName,
     queueLimit,
     retentionMs,
     runners: new Set(Object.keys(runners)),
@@ -311,6 +312,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   retention.start();
   // What ran before is judged before anything new starts; the agent answers meanwhile.
   sweeps = startSweepLoop({
+    renew: (tick) => claims.renewAfterSilence(tick),
     sweep: (tick) => supervisor.sweep(tick),
     periodMs: config.sweepMs,
     lastAliveAt: journal.lastAliveAt,

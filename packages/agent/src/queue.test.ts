@@ -8,6 +8,7 @@ function openQueue(journal: Journal, more: { queueLimit?: number; now?: () => nu
   return new Queue({
     journal,
     agentId: 'agent',
+    name: 'build-2',
     queueLimit: 100,
     retentionMs: 3_600_000,
     runners: new Set(['claude']),
@@ -103,6 +104,12 @@ test('an id whose time cannot be is refused: a repeat of it could not be noticed
   for (const time of [Date.now() + 120_000, Date.now() - 7_200_000]) {
     await expect(queue.submitTask(makeSubmit({ id: at(time) }))).rejects.toMatchObject({ code: 'invalid' });
   }
+  // Which of the two clocks is wrong, the agent cannot know.
+  await expect(queue.submitTask(makeSubmit({ id: at(Date.now() + 3 * 3_600_000) }))).rejects.toMatchObject({
+    message: expect.stringMatching(
+      /is 3 h ahead of the clock of agent build-2.*the clock that made the id is ahead, or that of build-2 is behind/,
+    ) as unknown,
+  });
   await expect(
     queue.submitTask(makeSubmit({ spec: { runner: 'unknown', prompt: 'x' } })),
   ).rejects.toMatchObject({

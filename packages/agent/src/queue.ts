@@ -7,6 +7,7 @@
  */
 import {
   DEFAULT_QUEUE,
+  durationText,
   hashContent,
   isTerminal,
   ProblemError,
@@ -26,6 +27,8 @@ const MOST_FUTURE_MS = 60_000;
 export interface QueueOptions {
   journal: Journal;
   agentId: string;
+  /** What people call this agent. */
+  name: string;
   queueLimit: number;
   retentionMs: number;
   /** Names of the configured runners. */
@@ -173,7 +176,13 @@ export class Queue {
   #refuseBadTime(id: string, retentionMs: number, now: number): void {
     const time = taskIdTime(id);
     if (time > now + MOST_FUTURE_MS) {
-      throw invalid('/id', 'the time in this UUIDv7 is more than a minute in the future; check the clock');
+      // Two clocks, and no third to tell which one is wrong.
+      const ahead = durationText(time - now);
+      throw invalid(
+        '/id',
+        `the time in this UUIDv7 is ${ahead} ahead of the clock of agent ${this.#options.name}, and a minute is allowed: ` +
+          `either the clock that made the id is ahead, or that of ${this.#options.name} is behind; set the one that is wrong`,
+      );
     }
     if (time < now - retentionMs) {
       throw invalid(

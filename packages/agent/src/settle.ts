@@ -244,7 +244,7 @@ function limitMessage(task: Task, cause: 'timeout' | 'idle_timeout' | 'output_li
     case 'idle_timeout':
       return `stopped after ${task.spec.idleTimeoutMs} ms without output`;
     case 'output_limit':
-      return 'stopped because its output reached the limit';
+      return `stopped because ${task.stopRequested?.message ?? 'its output passed the limit'}`;
     default:
       return cause satisfies never;
   }

@@ -109,14 +109,18 @@ export class StopRequests {
     return task;
   }
 
-  /** Stops an attempt that has reached a limit, unless it is over or being stopped already. */
-  async stopAtLimit({ taskId, attempt }: AttemptName, cause: Limit): Promise<void> {
+  /**
+   * Stops an attempt that has reached a limit, unless it is over or being stopped already. `message`: what the task
+   * itself does not say of the limit.
+   */
+  async stopAtLimit({ taskId, attempt }: AttemptName, cause: Limit, message?: string): Promise<void> {
     const { journal, supervisor } = this.#options;
     const task = await journal.change(() => {
       const record = journal.record(taskId);
       if (record?.task.attempt !== attempt || record.task.status !== 'running') return undefined;
       if (record.task.stopRequested !== undefined) return undefined;
-      return journal.append(record, { kind: 'stopRequested', data: { cause } });
+      const data = { cause, ...(message === undefined ? {} : { message }) };
+      return journal.append(record, { kind: 'stopRequested', data });
     });
     if (task !== undefined) supervisor.beginStop(taskId, attempt);
   }

@@ -27,7 +27,7 @@ export interface SupervisorOptions {
   settlement: Settlement;
   look: Look;
   /** Judges the leases of tasks whose processes are elsewhere. */
-  claims: Pick<Claims, 'judge' | 'renewAfterSilence'>;
+  claims: Pick<Claims, 'judge'>;
   /** Finds the ids that runners tell in their output; without it only a task's own word counts. */
   externalIds?: Pick<ExternalIds, 'find'>;
   home: string;
@@ -151,8 +151,7 @@ export class Supervisor {
   }
 
   async #sweepPages(tick: SweepTick): Promise<void> {
-    const { journal, claims, sweepPage, now, logger } = this.#options;
-    await claims.renewAfterSilence(tick);
+    const { journal, sweepPage, now, logger } = this.#options;
     // Judged when all were looked at: many that vanish at once make the look suspect, not the tasks.
     const vanished: { watch: Watch; judged: Judged }[] = [];
     let looked = 0;

@@ -17,6 +17,8 @@ export interface SweepTick {
 }
 
 export interface SweepLoopOptions {
+  /** Before each sweep: what a sleep means for those who could not be heard in it. Once it is done, that sleep is over. */
+  renew: (tick: SweepTick) => Promise<void>;
   sweep: (tick: SweepTick) => Promise<void>;
   periodMs: number;
   /** When the agent before this one was last known to be awake, if there was one. */
@@ -44,22 +46,26 @@ export interface SweepLoop {
 const LATE_PERIODS = 2;
 
 export function startSweepLoop(options: SweepLoopOptions): SweepLoop {
-  const { sweep, periodMs, lastAliveAt, onSwept, afterwards, logger, now, monotonic } = options;
+  const { renew, sweep, periodMs, lastAliveAt, onSwept, afterwards, logger, now, monotonic } = options;
   let sweeping: Promise<void> | undefined;
   let stopped = false;
   let last: { at: number; monotonic: number } | undefined;
-  // Kept until a sweep has begun with it.
+  // Kept until what it means was done.
   let asleepSince = lastAliveAt;
 
   const noteSleep = (since: number) => {
     asleepSince = Math.min(asleepSince ?? since, since);
   };
   const once = async (tick: SweepTick) => {
+    let isRenewed = false;
     try {
+      await renew(tick);
+      isRenewed = true;
+      if (stopped) return;
       await sweep(tick);
       if (!stopped) onSwept();
     } catch (error) {
-      if (tick.asleepSince !== undefined) noteSleep(tick.asleepSince);
+      if (tick.asleepSince !== undefined && !isRenewed) noteSleep(tick.asleepSince);
       logger.error({ err: error }, 'a sweep failed; the next one tries again');
     }
     if (!stopped) await afterwards();

@@ -69,5 +69,4 @@ export async function makeRunning(journal: Journal, more: Partial<Task> = {}): P
 /** For tests of what is not claimed. */
 export const noClaims = {
   judge: () => Promise.resolve(),
-  renewAfterSilence: () => Promise.resolve(),
 };

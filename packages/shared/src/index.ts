@@ -98,6 +98,7 @@ export {
 } from './cursor.ts';
 export type { Cursor, FeedCursor } from './cursor.ts';
 export { hashContent } from './content-hash.ts';
+export { durationText } from './duration.ts';
 export { LiveDigest } from './digest.ts';
 export type { DigestEntry } from './digest.ts';
 export {

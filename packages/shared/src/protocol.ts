@@ -202,6 +202,11 @@ export const ShownAgentSchema = z
     /** Whether the live digests were equal when they were last compared; absent if they never were. */
     digestOk: z.boolean().optional(),
     heartbeatMs: z.number().int().optional(),
+    /**
+     * How far the agent's clock is ahead of web's, as its heartbeats show it; negative: behind. Absent while it is not
+     * known, and within 2 s, which delays on the way explain as well.
+     */
+    clockAheadMs: z.number().int().optional(),
     reconnects: z.number().int(),
     /** While resyncing: how far. */
     progress: z.object({ done: z.number().int(), of: z.number().int() }).optional(),

@@ -459,6 +459,16 @@ test('metrics of two services do not mix, and are those of the process', async (
   expect(await web.metrics()).toContain('service="web"');
 });
 
+test('a problem that was foreseen is a line of the log with its cause and without a stack; one that is the caller’s is none', async () => {
+  await using service = await startService();
+  await call(`${service.url}/problem/agent_unreachable`);
+  await call(`${service.url}/problem/no_such_task`);
+  expect(service.logged).toHaveLength(1);
+  const line = JSON.parse(service.logged[0]!);
+  expect(line).toMatchObject({ problem: 'agent_unreachable', detail: 'Do this.', why: 'a secret cause' });
+  expect(service.logged[0]).not.toContain('service.test.ts');
+});
+
 test('an address that is taken is refused, and a stop frees it', async () => {
   const service = await startService();
   const app = createApp({

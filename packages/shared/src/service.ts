@@ -13,7 +13,7 @@ import { HTTPException } from 'hono/http-exception';
 import { matchedRoutes } from 'hono/route';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { type Problem, ProblemError } from './errors.ts';
+import { messageOf, type Problem, ProblemError } from './errors.ts';
 
 export type { Logger } from 'pino';
 
@@ -204,7 +204,12 @@ function problemResponse(problem: ProblemError, path: string): Response {
 
 function answerError(error: Error, context: Context, logger: Logger): Response {
   if (error instanceof ProblemError) {
-    if (error.status >= 500) logger.warn({ err: error, route: routeOf(context) }, 'request failed');
+    // It was foreseen: where in the code it came up tells nobody anything, why it did is its cause.
+    if (error.status >= 500) {
+      const { code: problem, message: detail, cause } = error;
+      const why = cause === undefined ? undefined : messageOf(cause);
+      logger.warn({ problem, detail, why, route: routeOf(context) }, 'request answered with a problem');
+    }
     return answerProblem(context, error);
   }
   if (error instanceof HTTPException && error.status === 400) {

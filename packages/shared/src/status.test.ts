@@ -83,6 +83,9 @@ test('a task keeps its place in a list for as long as its status holds', () => {
   expect([at('completed'), at('unknown', { unknownSince: 70 }), at('lost', { verdictAt: 90 })]).toEqual([
     50, 70, 90,
   ]);
+  const later = { statusAt: 30 };
+  expect([changedAt({ status: 'starting', createdAt: 10, ...later }), at('queued', later)]).toEqual([30, 30]);
+  expect([at('running', later), at('completed', later)]).toEqual([20, 50]);
   expect([
     changedAt({ status: 'running', createdAt: 10 }),
     changedAt({ status: 'lost', createdAt: 10 }),

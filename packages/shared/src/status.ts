@@ -37,6 +37,7 @@ export const doubtReasons = [
   'agent_degraded',
   'not_on_agent',
   'agent_removed',
+  'web_down',
 ] as const;
 export type DoubtReason = (typeof doubtReasons)[number];
 
@@ -80,6 +81,8 @@ export function knowledgeOf(
 export interface TaskTimes {
   status: ShownStatus;
   createdAt: number;
+  /** When it came to the status that its agent states. */
+  statusAt?: number | undefined;
   startedAt?: number | undefined;
   endedAt?: number | undefined;
   unknownSince?: number | undefined;
@@ -89,11 +92,12 @@ export interface TaskTimes {
 
 /** When its status, as it is shown, came to hold. It stands still for as long as the status does. */
 export function changedAt(task: TaskTimes): number {
-  const { status, createdAt, startedAt, endedAt, unknownSince, verdictAt } = task;
+  const { status, createdAt, statusAt, startedAt, endedAt, unknownSince, verdictAt } = task;
   if (status === 'unknown') return unknownSince ?? startedAt ?? createdAt;
   if (status === 'lost') return verdictAt ?? endedAt ?? startedAt ?? createdAt;
   if (isTerminal(status)) return endedAt ?? startedAt ?? createdAt;
-  return isUnderWay(status) ? (startedAt ?? createdAt) : createdAt;
+  // A task that was claimed, or went back to the queue, came to its status long after its creation, maybe.
+  return (isUnderWay(status) ? startedAt : undefined) ?? statusAt ?? createdAt;
 }
 
 const WAITING = 1e14;

@@ -229,6 +229,8 @@ export const TaskSchema = z
     retryOf: z.string().optional(),
     seq: z.number().int(),
     createdAt: time,
+    /** When it came to its status; absent for one that was only submitted, and of an older agent. */
+    statusAt: time.optional(),
     startedAt: time.optional(),
     endedAt: time.optional(),
     notBeforeAt: time.optional(),

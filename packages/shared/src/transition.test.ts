@@ -241,7 +241,7 @@ test('a claim begins a new attempt and forgets the last one', () => {
   });
   const event = makeEvent('claimed', waiting);
   expect(applyEvent(waiting, event)).toEqual(
-    sampleTask({ status: 'starting', attempt: 2, seq: 2, outputBytes: 0, claim }),
+    sampleTask({ status: 'starting', statusAt: event.at, attempt: 2, seq: 2, outputBytes: 0, claim }),
   );
   const { data: _, ...managed } = event;
   expect(applyEvent(waiting, managed)).not.toHaveProperty('claim');
@@ -269,7 +269,15 @@ test('a requeue keeps the outcome of the lost attempt and drops what belonged to
     lastOutputAt: 9,
   });
   expect(applyEvent(running, makeEvent('requeued', running))).toEqual(
-    sampleTask({ status: 'queued', attempt: 1, seq: 2, outcome, notBeforeAt: 2001, outputBytes: 7 }),
+    sampleTask({
+      status: 'queued',
+      statusAt: 2000,
+      attempt: 1,
+      seq: 2,
+      outcome,
+      notBeforeAt: 2001,
+      outputBytes: 7,
+    }),
   );
 });
 
@@ -281,6 +289,7 @@ test('a stop request is kept to the end, so that it can be seen who asked', () =
   expect(ended).toEqual(
     sampleTask({
       status: 'cancelled',
+      statusAt: 4000,
       attempt: 1,
       seq: 3,
       stopRequested: { cause: 'cancel', at: 3000 },
@@ -290,6 +299,18 @@ test('a stop request is kept to the end, so that it can be seen who asked', () =
       lastOutputAt: 3991,
     }),
   );
+});
+
+test('a task says when it came to its status; what changes no status does not move that', () => {
+  const queued = sampleTask({ status: 'queued', seq: 1 });
+  expect(queued).not.toHaveProperty('statusAt');
+  const starting = applyEvent(queued, makeEvent('claimed', queued, 2000));
+  const running = applyEvent(starting, makeEvent('started', starting, 3000));
+  const adopted = applyEvent(running, makeEvent('adopted', running, 4000));
+  const again = applyEvent(adopted, makeEvent('requeued', adopted, 5000));
+  expect([starting, running, adopted, again].map(({ statusAt }) => statusAt)).toEqual([
+    2000, 3000, 3000, 5000,
+  ]);
 });
 
 test('attention is one entry for each code: raised anew it is replaced, cleared it goes', () => {

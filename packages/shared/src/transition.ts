@@ -93,6 +93,7 @@ export function applyEvent(task: Task | undefined, event: TaskEvent): Task {
   if (event.kind === 'submitted') return { ...event.data.task, status, seq: event.seq };
   // `nextStatus` lets nothing but `submitted` follow `none`.
   const next: Task = { ...task!, status, seq: event.seq };
+  if (status !== task!.status) next.statusAt = event.at;
   switch (event.kind) {
     case 'claimed':
       next.attempt = event.attempt;

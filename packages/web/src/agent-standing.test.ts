@@ -15,6 +15,8 @@ function setUp(answers: Partial<SessionStore> = {}) {
     recordProof: async () => undefined,
     vouch: async () => 0,
     prune: async () => ({ more: false }),
+    liveTasks: async () => [{ id: 't1', status: 'running' as const }],
+    recordAbsence: async () => 1,
     ...answers,
   };
   const store = new Proxy({} as SessionStore, {
@@ -28,6 +30,7 @@ function setUp(answers: Partial<SessionStore> = {}) {
   const standing = new AgentStanding({
     agentId: 'a1',
     store,
+    startedAt: NOON - 1000,
     now: () => NOON,
     write: (write, complaint) => {
       const done = write.catch(() => complaints.push(complaint)).finally(() => writing.delete(done));
@@ -35,7 +38,7 @@ function setUp(answers: Partial<SessionStore> = {}) {
     },
   });
   const prove = async (receivedAt = NOON, floor = 0): Promise<void> => {
-    standing.prove({ receivedAt, heartbeatMs: 5000, floor });
+    standing.prove({ receivedAt, heartbeatMs: 5000, deadlineMs: 15_000, floor });
     await until(() => writing.size === 0);
   };
   const told = (method: string): Call[] => calls.filter(([name]) => name === method);
@@ -45,11 +48,11 @@ function setUp(answers: Partial<SessionStore> = {}) {
 test('the last proof only grows, and is what a doubt is dated by', async () => {
   const { standing, prove, told } = setUp();
   expect(standing.asOf).toBe(0);
-  standing.remember(NOON - 10);
+  await standing.remember(NOON - 10);
   expect(standing.asOf).toBe(NOON - 10);
   await prove(NOON);
   await prove(NOON - 5);
-  standing.remember(NOON - 10);
+  await standing.remember(NOON - 10);
   expect(standing.asOf).toBe(NOON);
   expect(told('recordProof')).toEqual([
     ['recordProof', 'a1', NOON, 5000],
@@ -86,18 +89,73 @@ test('what the agent pruned goes page by page, once for each floor, and one prun
   const { standing, prove, told } = setUp({
     prune: () => new Promise((resolve) => pages.push(resolve)),
   });
-  standing.prove({ receivedAt: NOON, heartbeatMs: 5000, floor: 8 });
-  standing.prove({ receivedAt: NOON, heartbeatMs: 5000, floor: 9 });
+  standing.prove({ receivedAt: NOON, heartbeatMs: 5000, deadlineMs: 15_000, floor: 8 });
+  standing.prove({ receivedAt: NOON, heartbeatMs: 5000, deadlineMs: 15_000, floor: 9 });
   expect(pages).toHaveLength(1);
   pages[0]!({ more: true });
   await until(() => pages.length === 2);
   pages[1]!({ more: false });
   await prove(NOON, 8);
   expect(told('prune').map(([, , floor]) => floor)).toEqual([8, 8]);
-  standing.prove({ receivedAt: NOON, heartbeatMs: 5000, floor: 9 });
+  standing.prove({ receivedAt: NOON, heartbeatMs: 5000, deadlineMs: 15_000, floor: 9 });
   expect(pages).toHaveLength(3);
   standing.stop();
   pages[2]!({ more: true });
   await prove(NOON, 9);
   expect(told('prune').map(([, , floor]) => floor)).toEqual([8, 8, 9]);
+});
+
+/** The last proof to the run of web before this one came `agoMs` before the first to this one. */
+async function setUpAfter(agoMs: number, answers: Partial<SessionStore> = {}) {
+  const made = setUp(answers);
+  await made.standing.remember(NOON - agoMs);
+  return made;
+}
+
+test('P9: what nobody saw while web was away is put on record before the proof, once', async () => {
+  const { calls, prove } = await setUpAfter(20_000);
+  await prove();
+  await prove(NOON + 1);
+  const absence = {
+    asOf: NOON - 20_000,
+    since: NOON - 1000,
+    until: NOON,
+    tasks: [{ id: 't1', status: 'running' }],
+  };
+  expect(calls).toEqual([
+    ['liveTasks', 'a1'],
+    ['recordAbsence', 'a1', absence],
+    ['recordProof', 'a1', NOON, 5000],
+    ['recordProof', 'a1', NOON + 1, 5000],
+  ]);
+});
+
+test('an absence that its deadline covers is none, nor is time in which this web was there', async () => {
+  const short = await setUpAfter(15_000);
+  await short.prove();
+  expect(short.told('recordAbsence')).toEqual([]);
+  // Followed anew under another address: the proof came to this run.
+  const here = await setUpAfter(500);
+  await here.prove(NOON + 60_000);
+  expect(here.told('recordAbsence')).toEqual([]);
+  const never = await setUpAfter(NOON);
+  await never.prove();
+  expect(never.told('recordAbsence')).toEqual([]);
+});
+
+test('an absence that could not be recorded is recorded at the next proof, and only then the proof is', async () => {
+  let fails = true;
+  const { prove, told, complaints } = await setUpAfter(20_000, {
+    recordAbsence: async () => {
+      if (fails) throw new Error('disk full');
+      return 1;
+    },
+  });
+  await prove();
+  expect(complaints).toEqual(['its proof was not recorded']);
+  expect(told('recordProof')).toEqual([]);
+  fails = false;
+  await prove(NOON + 5000);
+  expect(told('recordAbsence')).toHaveLength(2);
+  expect(told('recordProof')).toEqual([['recordProof', 'a1', NOON + 5000, 5000]]);
 });

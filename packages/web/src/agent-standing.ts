@@ -5,14 +5,18 @@
  * - The time of the last proof only grows.
  * - Rows that may be `unknown` are owed the vouch of an agent that vouches: one that failed is tried at the next proof.
  * - What the agent pruned goes here too, page by page and one prune at a time, once it is caught up.
+ * - Where web itself was away for longer than the agent's deadline, the first vouch after it puts that on record for the
+ *   tasks that were live when web went: before the proof, so that a web which dies in between does it again.
  * - Nobody waits for a write: each goes through `write`, which looks after it.
  */
 import type { DoubtReason } from '@holdfast/shared';
-import type { SessionStore } from './session-store.ts';
+import type { LiveTask, SessionStore } from './session-store.ts';
 
 export interface AgentStandingOptions {
   agentId: string;
   store: SessionStore;
+  /** When this run of web began (wall clock, ms): a proof from before it is another run's. */
+  startedAt: number;
   /** Wall clock, ms. */
   now: () => number;
   /** Takes over a write that nobody waits for; `complaint` is what to tell if it fails. */
@@ -23,6 +27,8 @@ export interface AgentStandingOptions {
 interface Proof {
   receivedAt: number;
   heartbeatMs: number;
+  /** Silence after which it would have been lost. */
+  deadlineMs: number;
   /** Of its journal. */
   floor: number;
 }
@@ -32,6 +38,9 @@ const PRUNE_PAGE = 200;
 export class AgentStanding {
   readonly #options: AgentStandingOptions;
   #asOf = 0;
+  /** Its last proof to another run of web, and what was live then; until it vouches to this one. */
+  #before: { asOf: number; tasks: LiveTask[] } | undefined;
+  #isRemembered = false;
   #owesVouch = false;
   #prunedTo = 0;
   #isPruning = false;
@@ -46,9 +55,13 @@ export class AgentStanding {
     return this.#asOf;
   }
 
-  /** There was a proof at this time, as the store remembers. */
-  remember(asOf: number): void {
+  /** There was a proof at this time, as the store remembers. To be called before anything new of the agent is taken. */
+  async remember(asOf: number): Promise<void> {
+    const { agentId, store, startedAt } = this.#options;
     this.#asOf = Math.max(this.#asOf, asOf);
+    if (this.#isRemembered) return;
+    if (asOf > 0 && asOf < startedAt) this.#before = { asOf, tasks: await store.liveTasks(agentId) };
+    this.#isRemembered = true;
   }
 
   /** Its live tasks become `unknown`. */
@@ -64,10 +77,11 @@ export class AgentStanding {
   }
 
   /** It vouched. */
-  prove({ receivedAt, heartbeatMs, floor }: Proof): void {
-    const { agentId, store, write } = this.#options;
+  prove(proof: Proof): void {
+    const { write } = this.#options;
+    const { receivedAt, floor } = proof;
     this.#asOf = Math.max(this.#asOf, receivedAt);
-    write(store.recordProof(agentId, this.#asOf, heartbeatMs), 'its proof was not recorded');
+    write(this.#recordProof(proof), 'its proof was not recorded');
     if (this.#owesVouch) write(this.#vouch(), 'its tasks were not taken back');
     if (floor > this.#prunedTo && !this.#isPruning) {
       write(this.#prune(floor), 'what it pruned was not pruned');
@@ -77,6 +91,22 @@ export class AgentStanding {
   /** A prune that is under way ends with its page. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  async #recordProof({ receivedAt, heartbeatMs, deadlineMs }: Proof): Promise<void> {
+    const { agentId, store, startedAt } = this.#options;
+    const before = this.#before;
+    const provedAt = this.#asOf;
+    this.#before = undefined;
+    if (before !== undefined && receivedAt - before.asOf > deadlineMs) {
+      try {
+        await store.recordAbsence(agentId, { ...before, since: startedAt, until: receivedAt });
+      } catch (error) {
+        this.#before = before;
+        throw error;
+      }
+    }
+    await store.recordProof(agentId, provedAt, heartbeatMs);
   }
 
   async #vouch(): Promise<void> {

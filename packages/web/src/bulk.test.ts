@@ -48,6 +48,7 @@ test('a fault that is no refusal is its row’s result and in the log, and all o
   const { items } = await runBulk(options, { action: 'cancel', which: { ids }, isDryRun: false, reason: '' });
   expect(items[0]).toEqual({
     id: ids[0],
+    title: 'true',
     result: 'refused',
     code: 'internal',
     message: 'The service could not do that; its log says why. Look at the task before you ask again.',
@@ -72,7 +73,7 @@ test('a cancel before the delivery is done, and says that no agent was asked', a
   };
   const request = { action: 'cancel', which: { ids: [submit.id] }, isDryRun: false, reason: '' } as const;
   const { items } = await runBulk(options, request);
-  expect(items).toEqual([{ id: submit.id, result: 'done', message: NEVER_SENT }]);
+  expect(items).toEqual([{ id: submit.id, title: 'true', result: 'done', message: NEVER_SENT }]);
   await store.close();
 });
 

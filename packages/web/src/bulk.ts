@@ -12,7 +12,7 @@
  */
 import { createHash } from 'node:crypto';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { type Logger, ProblemError, taskIdTime } from '@holdfast/shared';
+import { type Logger, ProblemError, type Task, taskIdTime } from '@holdfast/shared';
 import type { Agents } from './agents.ts';
 import { isAway } from './delivery-lane.ts';
 import type { Intents } from './intents.ts';
@@ -35,6 +35,8 @@ export const NEVER_SENT = 'It was cancelled before it was sent to an agent.';
 
 interface BulkItem {
   id: string;
+  /** What the task is called, at most 120 characters: its title, or the first line of what it runs. */
+  title?: string;
   /** `done`: as it was asked. `promised`: on record, its agent has not answered yet. */
   result: 'done' | 'promised' | 'refused' | 'wouldDo';
   code?: string;
@@ -67,6 +69,7 @@ const MOST_AT_A_TIME = 64;
 /** A task as it was when it was chosen. */
 interface Chosen {
   id: string;
+  title: string | undefined;
   agentId: string | undefined;
   attempt: number;
   /** Of the journal in which the attempt has this number. */
@@ -123,12 +126,34 @@ async function chosenOf(
   id: string,
   row: TaskRow | undefined,
 ): Promise<Chosen> {
+  const title = row === undefined ? undefined : titleOf(row.task);
   return {
     id,
+    title,
     agentId: row?.agentId,
     attempt: row?.task.attempt ?? 0,
-    forecast: request.isDryRun ? await forecastOf(options, request.action, id, row) : undefined,
+    forecast: request.isDryRun ? named(title, await forecastOf(options, request.action, id, row)) : undefined,
   };
+}
+
+/** A title of spaces alone cannot be seen. */
+const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
+const MOST_TITLE_CHARACTERS = 120;
+
+function titleOf({ title, spec }: Task): string | undefined {
+  const { command, shell, runner, prompt } = spec;
+  const run =
+    shell ?? command?.join(' ') ?? (runner === undefined ? undefined : `${runner}: ${prompt ?? ''}`);
+  const text = title !== undefined && VISIBLE.test(title) ? title : run?.split('\n', 1)[0];
+  if (text === undefined || text === '') return undefined;
+  // A character is two code units at most; none is cut in half.
+  return Array.from(text.slice(0, 2 * MOST_TITLE_CHARACTERS))
+    .slice(0, MOST_TITLE_CHARACTERS)
+    .join('');
+}
+
+function named(title: string | undefined, { id, ...item }: BulkItem): BulkItem {
+  return { id, ...(title === undefined ? {} : { title }), ...item };
 }
 
 /** What the action would do to one task. */
@@ -202,9 +227,9 @@ async function actOnAll(
     for (let next = lane.next(); next.done !== true; next = lane.next()) {
       const one = chosen[next.value]!;
       try {
-        items[next.value] = await act(options, request, one, patience);
+        items[next.value] = named(one.title, await act(options, request, one, patience));
       } catch (error) {
-        items[next.value] = refused(one.id, error, options.logger);
+        items[next.value] = named(one.title, refused(one.id, error, options.logger));
       }
     }
   }

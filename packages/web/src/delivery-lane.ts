@@ -120,6 +120,11 @@ export class Lane<J extends { intent: { sentAt?: number } }> {
     this.#chosenAsOf = asOf;
   }
 
+  /** That task was none: it was there before, or could not be recorded. */
+  takeBackChosen(asOf: number): void {
+    if (asOf === this.#chosenAsOf) this.#chosen -= 1;
+  }
+
   chosenSince(asOf: number): number {
     return asOf === this.#chosenAsOf ? this.#chosen : 0;
   }

@@ -180,6 +180,43 @@ test('the live agent with the most free slots is chosen, and those chosen since 
   expect(agents.calls.map((call) => call.agent)).toEqual(['a2', 'a2', 'a1', 'a2']);
 });
 
+test('a submit that was there before, or could not be recorded, takes no slot of the agent that was chosen for it', async () => {
+  const pool = { slots: 2, running: 0, queued: 0, paused: false, draining: false };
+  const agents = new FakeAgents(
+    viewOf({ id: 'a1', pool }),
+    viewOf({ id: 'a2', name: 'two', pool: { ...pool, slots: 1 } }),
+  );
+  const setup = await setUp(agents);
+  agents.reply = (call) => call.answer(201, taskOf(call.body as Submit, { agentId: call.agent }));
+  const first = submitOf();
+  await submitTo(setup, first, 'a2');
+  // Fails without: `takeBackChosen`; each would count as one more task of a1, and a2 be chosen for the last.
+  for (let n = 0; n < 3; n += 1) expect(await submitTo(setup, first)).toBeUndefined();
+  const { outcome } = (
+    await setup.delivery.accept(
+      intentOf(first.id, { action: 'submit', submit: { ...first, sessionId: 'another' } }),
+    )
+  ).recorded;
+  expect(outcome).toBe('conflict');
+  await submitTo(setup, submitOf());
+  expect(agents.calls.map((call) => call.agent)).toEqual(['a2', 'a1']);
+});
+
+test('an agent whose clock is behind refuses the id: who asked and the row are told whose clock it is', async () => {
+  const setup = await setUp(new FakeAgents(viewOf({ name: 'build-2', clockAheadMs: -3 * 3_600_000 })));
+  const submit = submitOf();
+  const ended = submitTo(setup, submit);
+  const problem = {
+    ...problemOf('invalid', 422, 'too new'),
+    errors: [{ pointer: '/id', detail: 'too new' }],
+  };
+  (await setup.agents.take()).answer(422, problem);
+  const words =
+    "The clock of agent build-2 is 3 h behind web's: set it, then submit again. build-2 says: too new";
+  expect(await ended).toMatchObject({ kind: 'refused', problem: { code: 'invalid', message: words } });
+  expect((await rowOf(setup, submit)).refused?.message).toBe(words);
+});
+
 test('with no agent live a submit waits unassigned, and goes to the first that is', async () => {
   const agents = new FakeAgents(viewOf({ state: 'lost' }));
   const setup = await setUp(agents);

@@ -18,6 +18,7 @@
  */
 import { type Logger, ProblemError, type ShownAgent } from '@holdfast/shared';
 import type { Agents } from './agents.ts';
+import { noteClock } from './clock-note.ts';
 import { attemptDelivery } from './delivery-attempt.ts';
 import { chooseAgent, isAway, Lane } from './delivery-lane.ts';
 import {
@@ -70,6 +71,8 @@ interface Job {
 interface Place {
   agentId: string;
   lane: Lane<Job>;
+  /** The agent was chosen for it, by its word of then. */
+  chosenAsOf?: number;
 }
 
 const FIRST_RETRY_MS = 250;
@@ -114,13 +117,16 @@ class IntentDelivery implements Delivery {
     const place = action === 'submit' || action === 'retry' ? this.#findPlace(asked.agentId) : undefined;
     const intent: NewIntent =
       place === undefined ? asked : { ...asked, agentId: place.agentId, sentAt: asked.at };
+    let isNew = false;
     try {
       const recorded = await this.#options.store.recordIntent(intent);
       if (recorded.outcome !== 'recorded') return { recorded };
+      isNew = true;
       const { at, ...rest } = intent;
       const job = this.#enqueue({ ...rest, action, createdAt: at, tries: 0 }, false);
       return this.#isHeldBack(job.intent) ? { recorded } : { recorded, ended: job.done.promise };
     } finally {
+      if (!isNew && place?.chosenAsOf !== undefined) place.lane.takeBackChosen(place.chosenAsOf);
       place?.lane.end();
       this.#pump();
     }
@@ -226,9 +232,10 @@ class IntentDelivery implements Delivery {
     if (view === undefined || isAway(view)) return undefined;
     const lane = this.#lane(view.id);
     if (!lane.hasRoom) return undefined;
-    if (agentId === undefined) lane.countChosen(view.asOf);
     lane.begin();
-    return { agentId: view.id, lane };
+    if (agentId !== undefined) return { agentId, lane };
+    lane.countChosen(view.asOf);
+    return { agentId: view.id, lane, chosenAsOf: view.asOf };
   }
 
   /** Whether nobody is there to take it, as far as web knows. */
@@ -301,7 +308,7 @@ class IntentDelivery implements Delivery {
         return this.#remove(job, { kind: 'acknowledged' });
       case 'refused':
         lane.succeed();
-        return this.#refuse(job, attempt.message, attempt.problem);
+        return this.#refuseAsSaid(job, attempt, agents.viewOf(agentId));
       case 'notNow':
         lane.succeed();
         await store.recordFailure(intent.id, attempt.message);
@@ -331,6 +338,15 @@ class IntentDelivery implements Delivery {
     intent.agentId = agentId;
     intent.sentAt ??= at;
     return 'begun';
+  }
+
+  #refuseAsSaid(
+    job: Job,
+    { message, problem }: { message: string; problem: ProblemError },
+    view: ShownAgent | undefined,
+  ): Promise<void> {
+    const noted = noteClock(problem, view);
+    return this.#refuse(job, noted === problem ? message : noted.message, noted);
   }
 
   async #refuse(job: Job, message: string, problem: ProblemError): Promise<void> {

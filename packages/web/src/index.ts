@@ -57,6 +57,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   const { config, now = Date.now } = options;
   refuseOpenDoor('web', config);
   const logger = options.logger ?? createLogger('holdfast-web', config.logLevel);
+  const startedAt = now();
   const fetch = options.fetch === undefined ? {} : { fetch: options.fetch };
 
   await using begun = new AsyncDisposableStack();
@@ -80,6 +81,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
         startSubscription({
           agent,
           store,
+          startedAt,
           config: lostAfter,
           heartbeatMs: stored?.heartbeatMs,
           logger,

@@ -10,7 +10,7 @@
  *   What the agent refuses in that time is answered as its problem; later, the task's row shows it.
  */
 import { randomUUID } from 'node:crypto';
-import { type FencedReclaim, ProblemError, type Submit, taskIdTime } from '@holdfast/shared';
+import { durationText, type FencedReclaim, ProblemError, type Submit, taskIdTime } from '@holdfast/shared';
 import { type Delivered, type Delivery, type DeliveryOptions, startDelivery } from './delivery.ts';
 import { agentRemoved, refusalOf, type Action } from './judge.ts';
 import { readKnown } from './known-journal.ts';
@@ -138,7 +138,7 @@ class AskedIntents implements Intents {
     if (age >= -MOST_AHEAD_MS && age <= this.#options.retentionMs) return;
     const detail =
       age < 0
-        ? 'The time in this id lies in the future. Check the clock that made it.'
+        ? `The time in this id is ${durationText(-age)} ahead of web's clock. Either the clock that made the id is ahead, or web's is behind: set the one that is wrong.`
         : 'The time in this id is older than what is kept. Make a new UUIDv7.';
     throw new ProblemError('invalid', detail, { errors: [{ pointer: '/id', detail }] });
   }

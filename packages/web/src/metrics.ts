@@ -83,6 +83,17 @@ export function startMetrics({ store, agents, intents, feed, now }: MetricsOptio
     },
   });
 
+  const clocks: Gauge<'agent'> = new Gauge({
+    name: 'holdfast_web_agent_clock_ahead_seconds',
+    help: 'How far the clock of an agent is ahead of web’s, negative if it is behind; 0 within 2 s and while it is not known',
+    labelNames: ['agent'],
+    registers,
+    collect: () => {
+      clocks.reset();
+      for (const { id, clockAheadMs = 0 } of agents.views()) clocks.set({ agent: id }, clockAheadMs / 1000);
+    },
+  });
+
   figure('holdfast_web_feed_clients', 'Readers of the feed', () => feed.readers);
   figure(
     'holdfast_web_feed_slow_drops',

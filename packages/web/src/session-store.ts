@@ -128,6 +128,24 @@ export interface Doubt {
   resolvedTo?: ShownStatus;
 }
 
+/** A task that is not known to be over, in the status that its agent stated last. */
+export interface LiveTask {
+  id: string;
+  status: 'queued' | 'starting' | 'running';
+}
+
+/** Time in which web itself was not there to hear an agent. */
+export interface Absence {
+  /** The last proof before it. */
+  asOf: number;
+  /** When web was there again. */
+  since: number;
+  /** When the agent vouched again. */
+  until: number;
+  /** What was live when web went. */
+  tasks: readonly LiveTask[];
+}
+
 export interface StoredEvent {
   /** As the agent sent it; of a newer agent it may have a kind that this version does not know. */
   event: TaskEvent;
@@ -315,6 +333,14 @@ export interface SessionStore {
    * task that the agent holds and states as under way: shown as ended, it could be neither seen nor cancelled.
    */
   vouch(agentId: string, at: number): Promise<number>;
+  /** Of the agent; what is in doubt already is not among them. */
+  liveTasks(agentId: string): Promise<LiveTask[]>;
+  /**
+   * Puts on record that nobody saw these tasks of the agent: a doubt `web_down` that is over, from the last proof to
+   * the vouch, and to what they are then (P9). No row changes, so it is no news to anybody. What a doubt on record
+   * covers already is passed over. Taken in pages, so that many hold up nobody else (P11). Returns how many it put on record.
+   */
+  recordAbsence(agentId: string, absence: Absence): Promise<number>;
   /**
    * The agent pruned up to `floor`: ended tasks whose last event it no longer holds, and those events, go; and what
    * is left of its earlier journals, as far as it is as old. At most `limit` of each. Tombstones older than 7 days

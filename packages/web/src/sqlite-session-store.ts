@@ -20,9 +20,11 @@ import {
 } from '@holdfast/shared';
 import { SqliteAlertStore } from './notify/sqlite-alert-store.ts';
 import type {
+  Absence,
   Changes,
   Doubt,
   Intent,
+  LiveTask,
   NewIntent,
   PageRequest,
   ReceivedEvent,
@@ -53,8 +55,8 @@ export interface OpenSessionStoreOptions {
   now?: () => number;
 }
 
-/** Rows of a snapshot in one transaction: some 15 ms of it, so that nobody else waits long. */
-const SNAPSHOT_ROWS = 500;
+/** Rows of a snapshot, or doubts, in one transaction: some 15 ms of it, so that nobody else waits long. */
+const PAGE_ROWS = 500;
 
 const MIGRATIONS = fileURLToPath(new URL('../drizzle', import.meta.url));
 
@@ -208,7 +210,7 @@ class SqliteSessionStore implements SessionStore {
 
   async takeSnapshot(snapshot: SnapshotInput): Promise<void> {
     const taking = await this.#group.run(() => this.#log.beginSnapshot(snapshot));
-    for (const tasks of pagesOf(snapshot.tasks, SNAPSHOT_ROWS)) {
+    for (const tasks of pagesOf(snapshot.tasks, PAGE_ROWS)) {
       await this.#group.run(() => this.#log.takeRows(taking, tasks));
     }
     await this.#group.run(() => {
@@ -227,6 +229,18 @@ class SqliteSessionStore implements SessionStore {
 
   vouch(agentId: string, at: number): Promise<number> {
     return this.#group.run(() => this.#log.vouch(agentId, at));
+  }
+
+  async liveTasks(agentId: string): Promise<LiveTask[]> {
+    return this.#log.liveTasks(agentId);
+  }
+
+  async recordAbsence(agentId: string, { tasks, ...span }: Absence): Promise<number> {
+    let recorded = 0;
+    for (const page of pagesOf(tasks, PAGE_ROWS)) {
+      recorded += await this.#group.run(() => this.#log.recordAbsence(agentId, span, page));
+    }
+    return recorded;
   }
 
   prune(agentId: string, floor: number, limit: number, at: number): Promise<{ more: boolean }> {

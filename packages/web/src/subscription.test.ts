@@ -74,6 +74,7 @@ class Kit implements AsyncDisposable {
     this.#subscription = startSubscription({
       agent: { id: journal.agentId, name: 'build-1', url: agent.url, token: agent.token },
       store,
+      startedAt: START,
       config: { lostAfterMs: LOST_AFTER_MS },
       logger: pino({ level: 'silent' }),
       now: time.now,
@@ -172,6 +173,58 @@ test('it takes what the agent has, becomes live by a heartbeat, and follows', as
     'resyncing',
     'live',
   ]);
+});
+
+test('an agent whose clock differs is shown with by how much, and no longer when it was set', async () => {
+  await using kit = await Kit.open();
+  await kit.untilState('live');
+  const ahead = (ms: number) => {
+    const at = kit.time.now() + ms;
+    kit.agent.behaviour = { ...kit.agent.behaviour, heartbeat: { at, sweptAt: at } };
+  };
+  ahead(-3_600_000);
+  // The first one, from before, is the least late of five.
+  for (let n = 0; n < 5; n += 1) await kit.beat();
+  await kit.until(() => kit.subscription.view().clockAheadMs === -3_600_000, 'the clock that is behind');
+  expect(kit.views.at(-1)).toMatchObject({ clockAheadMs: -3_600_000, state: 'live' });
+  ahead(0);
+  await kit.beat();
+  await kit.until(() => kit.subscription.view().clockAheadMs === undefined, 'the clock that agrees');
+  expect(kit.views.at(-1)).not.toHaveProperty('clockAheadMs');
+});
+
+test('P9: a task that was live while web was down for longer than the deadline has that doubt on record, and no other status', async () => {
+  await using kit = await Kit.open();
+  await kit.untilState('live');
+  kit.journal.run(taskId(1));
+  kit.agent.push();
+  await kit.beat();
+  await kit.untilStatus(1, 'running');
+  await kit.subscription.stop();
+  kit.time.sleep(60_000);
+  const startedAt = kit.time.now();
+  const version = kit.store.version();
+  kit.start({ startedAt });
+  await kit.untilState('live');
+  await kit.until(async () => (await kit.store.doubts(taskId(1))).length > 0, 'the doubt');
+  expect(await kit.store.doubts(taskId(1))).toEqual([
+    {
+      reason: 'web_down',
+      lastStatus: 'running',
+      asOf: START,
+      since: startedAt,
+      resolvedAt: startedAt,
+      resolvedTo: 'running',
+    },
+  ]);
+  // What the feed and the alerts read has not changed, but for the agent's own row.
+  expect((await kit.store.changesAfter(version, 99)).tasks).toEqual([]);
+  await kit.subscription.stop();
+  kit.time.sleep(LOST_AFTER_MS - 1);
+  kit.start({ startedAt: kit.time.now() });
+  await kit.untilState('live');
+  await kit.beat();
+  expect(await kit.store.doubts(taskId(1))).toHaveLength(1);
 });
 
 test('why an agent itself starts nothing is passed on as it says it, and told at once', async () => {

@@ -22,8 +22,9 @@ import {
 } from '@holdfast/shared';
 import { AgentConnection, type ConnectionListener, type Distrust } from './agent-connection.ts';
 import { AgentStanding } from './agent-standing.ts';
+import { ClockOffset } from './clock-offset.ts';
 import type { StreamEnd } from './agent-stream.ts';
-import { degradedBy, type LinkEffect } from './connection-state.ts';
+import { deadlineOf, degradedBy, type LinkEffect } from './connection-state.ts';
 import type { IngestError, ReceiveTime } from './ingest.ts';
 import { RunningLink } from './running-link.ts';
 import type { SessionStore, StoredAgent } from './session-store.ts';
@@ -34,6 +35,8 @@ export interface SubscriptionOptions {
   /** `name` is what people are shown; `url` has no slash at the end. */
   agent: { id: string; name: string; url: string; token: string };
   store: SessionStore;
+  /** When this run of web began (wall clock, ms). */
+  startedAt: number;
   config: { lostAfterMs?: number };
   /** How often the agent says that it is alive, as it was known before; it says it anew in its hello. */
   heartbeatMs?: number | undefined;
@@ -117,6 +120,7 @@ class Supervisor implements Subscription {
   #hello: Hello | undefined;
   #heartbeat: Heartbeat | undefined;
   #digestOk: boolean | undefined;
+  readonly #clock = new ClockOffset();
 
   constructor(options: SubscriptionOptions) {
     this.#options = options;
@@ -127,6 +131,7 @@ class Supervisor implements Subscription {
     this.#standing = new AgentStanding({
       agentId: options.agent.id,
       store: options.store,
+      startedAt: options.startedAt,
       now: this.#now,
       write: (write, complaint) => this.#write(write, complaint),
     });
@@ -156,6 +161,7 @@ class Supervisor implements Subscription {
         ? undefined
         : (link.reason ?? (state === link.state ? undefined : 'agent_unreachable'));
     const connection = this.#connection;
+    const clockAheadMs = this.#clock.aheadMs;
     const lag =
       this.#heartbeat === undefined || connection === undefined
         ? 0
@@ -172,6 +178,7 @@ class Supervisor implements Subscription {
       ...(this.#heartbeat === undefined ? {} : { pool: this.#heartbeat.pool }),
       lag: Math.max(0, lag),
       ...(this.#digestOk === undefined ? {} : { digestOk: this.#digestOk }),
+      ...(clockAheadMs === undefined ? {} : { clockAheadMs }),
       reconnects: this.#counters.reconnects,
       ...(state === 'resyncing' && connection !== undefined ? { progress: connection.progress } : {}),
     };
@@ -244,9 +251,9 @@ class Supervisor implements Subscription {
     if (this.#isStopped || this.#link.current.phase !== 'waiting') return;
     await store.rememberAgent({ id: agent.id, name: agent.name, url: agent.url }, this.#now());
     const stored = (await store.agents()).find(({ id }) => id === agent.id);
-    if (this.#isStopped || this.#link.current.phase !== 'waiting') return;
     if (stored === undefined) throw new Error(`the store does not know the agent ${agent.id}`);
-    this.#standing.remember(stored.asOf);
+    await this.#standing.remember(stored.asOf);
+    if (this.#isStopped || this.#link.current.phase !== 'waiting') return;
     if (this.#dials > 0) this.#counters.reconnects += 1;
     this.#dials += 1;
     this.#link.feed({ kind: 'dialled' });
@@ -332,11 +339,17 @@ class Supervisor implements Subscription {
   }
 
   #onCaughtUp(heartbeat: Heartbeat, receivedAt: ReceiveTime): void {
+    this.#clock.take({
+      sentAt: heartbeat.at,
+      receivedAt: receivedAt.at,
+      monotonicMs: receivedAt.monotonicMs,
+    });
     if (degradedBy(heartbeat, this.#link.current, this.#hello?.sweepMs) !== undefined) return;
     this.#link.feed({ kind: 'vouched', ageMs: this.#monotonic() - receivedAt.monotonicMs });
     if (this.#link.current.state !== 'live') return;
     const { heartbeatMs } = this.#link.current;
-    this.#standing.prove({ receivedAt: receivedAt.at, heartbeatMs, floor: heartbeat.floor });
+    const deadlineMs = deadlineOf(heartbeatMs, this.#options.config.lostAfterMs);
+    this.#standing.prove({ receivedAt: receivedAt.at, heartbeatMs, deadlineMs, floor: heartbeat.floor });
   }
 
   #onBye(bye: Bye): void {

@@ -47,19 +47,22 @@ const reclaimStale = createRoute({
 export interface ReclaimRoutesOptions {
   stops: Pick<StopRequests, 'reclaim'>;
   reclaimer: Pick<Reclaimer, 'reclaimStale'>;
-  events: Pick<Events, 'continues'>;
+  events: Pick<Events, 'continuation'>;
 }
 
 export function addReclaimRoutes(app: OpenAPIHono, { stops, reclaimer, events }: ReclaimRoutesOptions): void {
   app.openapi(reclaim, async (context) => {
     const { attempt, reason } = context.req.valid('json');
     const { cursor } = context.req.valid('query');
-    if (cursor !== undefined && !events.continues(cursor)) {
-      throw new ProblemError(
-        'attempt_changed',
-        `This agent's journal is another one than that in which attempt ${attempt} was seen: it was replaced or restored. ` +
-          'Look at the task, and reclaim it again if that is still needed.',
-      );
+    const continuation = cursor === undefined ? 'continues' : events.continuation(cursor);
+    if (continuation !== 'continues') {
+      const why =
+        continuation === 'too_old'
+          ? `This agent's log does not reach back to where attempt ${attempt} was seen: those events were pruned, so it ` +
+            'cannot be told whether that attempt is meant.'
+          : `This agent's journal is another one than that in which attempt ${attempt} was seen: it was replaced or restored.`;
+      const next = 'Look at the task, and reclaim it again if that is still needed.';
+      throw new ProblemError('attempt_changed', `${why} ${next}`);
     }
     const task = await stops.reclaim(context.req.valid('param').id, attempt, reason);
     // Without a condition it is never left undone.

@@ -188,6 +188,7 @@ const doubtTexts: Record<DoubtReason, string> = {
   agent_degraded: 'its agent cannot vouch for it',
   not_on_agent: 'its agent does not know it any more',
   agent_removed: 'its agent was removed',
+  web_down: 'web was down',
 };
 
 function cut(text: string, most: number): string {

@@ -2,14 +2,7 @@ import type { AlertKind } from '@holdfast/shared';
 import { expect, test } from 'vitest';
 import { NOON } from '../test-kit.ts';
 import type { Alert, Lane } from './rules.ts';
-import {
-  describeAlerts,
-  describeTest,
-  durationText,
-  type Message,
-  MOST_ITEMS,
-  type Told,
-} from './wording.ts';
+import { describeAlerts, describeTest, type Message, MOST_ITEMS, type Told } from './wording.ts';
 
 function alert(kind: AlertKind, subject: string, change: Partial<Alert> = {}): Alert {
   return { id: 1, kind, subject, detail: '', lasting: true, sinceAt: NOON, notedAt: NOON, ...change };
@@ -144,15 +137,4 @@ test('a test says which channel it came by', () => {
     kind: 'test',
     text: 'If you can read this, the channel "phone" works.',
   });
-});
-
-test.each([
-  [-5, '0 s'],
-  [40_000, '40 s'],
-  [119_000, '119 s'],
-  [150_000, '3 min'],
-  [7_200_000, '2 h'],
-  [3 * 86_400_000, '3 days'],
-])('%d ms are told as %s', (ms, expected) => {
-  expect(durationText(ms)).toBe(expected);
 });

@@ -3,7 +3,7 @@
  *
  * Bounded: ten lines and twenty items, whatever the number of alerts; `count` says how many there are.
  */
-import type { AlertKind } from '@holdfast/shared';
+import { type AlertKind, durationText } from '@holdfast/shared';
 import type { Alert, Lane } from './rules.ts';
 
 export interface Message {
@@ -238,13 +238,4 @@ function lasted({ sinceAt, resolvedAt }: Alert): string {
 /** A message may come late, and to readers anywhere: the time zone is said. */
 function timeText(at: number): string {
   return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-}
-
-export function durationText(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 120) return `${minutes} min`;
-  const hours = Math.round(minutes / 60);
-  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
 }

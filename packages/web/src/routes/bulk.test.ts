@@ -49,13 +49,34 @@ test('a bulk cancel says for each task what became of it, and a refusal stops no
       : call.answer(409, { ...problemOf('already_ended', 409, 'it ended'), taskStatus: 'failed' });
   expect(await bulk(setup, { action: 'cancel', ids: [alive, gone, unheard, stubborn, alive] })).toEqual({
     items: [
-      { id: alive, result: 'done' },
-      { id: gone, result: 'refused', code: 'already_ended', message: 'The task has already ended: failed.' },
+      { id: alive, title: 'true', result: 'done' },
+      {
+        id: gone,
+        title: 'true',
+        result: 'refused',
+        code: 'already_ended',
+        message: 'The task has already ended: failed.',
+      },
       { id: unheard, result: 'refused', code: 'no_such_task', message: `There is no task ${unheard}.` },
-      { id: stubborn, result: 'refused', code: 'already_ended', message: 'it ended' },
+      { id: stubborn, title: 'true', result: 'refused', code: 'already_ended', message: 'it ended' },
     ],
     matched: 4,
   });
+});
+
+test('each row of a dry run and of a result says what its task is called, cut to 120 characters', async () => {
+  const setup = await startTestApp(cleanups);
+  const ended = { status: 'failed', attempt: 1, seq: 4, endedAt: NOON } as const;
+  const titled = await held(setup, 'a1', { ...ended, title: '🚀'.repeat(150) });
+  const blank = await held(setup, 'a1', { ...ended, title: '\u2003', spec: { command: ['make', 'all'] } });
+  const untitled = await held(setup, 'a1', { ...ended, spec: { shell: 'one\ntwo' } });
+  const prompted = await held(setup, 'a1', { ...ended, spec: { runner: 'claude', prompt: 'fix it' } });
+  const ids = [titled, blank, untitled, prompted];
+  const titles = ['🚀'.repeat(120), 'make all', 'one', 'claude: fix it'];
+  for (const dryRun of [true, false]) {
+    const { items } = await bulk(setup, { action: 'cancel', ids, dryRun });
+    expect(items.map(({ title }) => title)).toEqual(titles);
+  }
 });
 
 test('a dry run says what would be done and what would be refused, and changes nothing', async () => {
@@ -222,7 +243,7 @@ test('P11: an agent that does not answer holds up neither the answer nor another
   await until(() => setup.network.calls.length > 1);
   setup.clock.advance(10_000);
   const { items } = await answer;
-  expect(items.find(({ id }) => id === quick)).toEqual({ id: quick, result: 'done' });
+  expect(items.find(({ id }) => id === quick)).toEqual({ id: quick, title: 'true', result: 'done' });
   expect(items.filter(({ result }) => result === 'promised')).toHaveLength(70);
   const row = (await setup.call('GET', `/api/tasks/${mute[69]}`)).body as ShownTask;
   expect(row.pending).toMatchObject([{ action: 'cancel' }]);

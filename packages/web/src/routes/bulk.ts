@@ -37,6 +37,10 @@ const BulkSchema = z
 const BulkItemSchema = z
   .object({
     id: z.string(),
+    title: z.string().optional().openapi({
+      description:
+        'what the task is called, cut to 120 characters: its title, or the first line of what it runs',
+    }),
     result: z.enum(['done', 'promised', 'refused', 'wouldDo']),
     code: z.string().optional(),
     message: z.string().optional(),

@@ -1,6 +1,6 @@
 /** Sessions: `/api/sessions`. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { ProblemError, ShownSessionSchema, TitleSchema } from '@holdfast/shared';
+import { ProblemError, SessionIdSchema, ShownSessionSchema, TitleSchema } from '@holdfast/shared';
 import { pageOf, type Reads } from '../reads.ts';
 import type { SessionStore } from '../session-store.ts';
 import {
@@ -9,6 +9,7 @@ import {
   IdParamSchema,
   json,
   jsonBody,
+  listOf,
   notModified,
   pageQuery,
   problem,
@@ -26,6 +27,10 @@ const ListQuerySchema = z.strictObject({
     .optional()
     .transform((value) => (value === undefined ? undefined : value === 'true')),
   q: z.string().max(500).optional().openapi({ description: 'anywhere in title or id, whatever the case' }),
+  ids: listOf(SessionIdSchema).openapi({
+    description:
+      'only these, comma-separated, at most 50; with it nothing else restricts, and there is one page',
+  }),
   ...pageQuery,
 });
 
@@ -79,7 +84,12 @@ export function addSessionRoutes(app: OpenAPIHono, { store, reads, now }: Sessio
   app.openapi(list, async (context) => {
     const etag = reads.etag();
     if (holds(context, etag)) return context.body(null, 304, { etag });
-    const { limit, after, ...filter } = context.req.valid('query');
+    const { limit, after, ids, ...filter } = context.req.valid('query');
+    if (ids !== undefined) {
+      const cursor = reads.cursor();
+      const named = await Promise.all([...new Set(ids)].map((id) => store.session(id)));
+      return context.json({ items: named.filter((session) => session !== undefined), cursor }, 200, { etag });
+    }
     const page = await pageOf(store.sessions(definedOnly(filter), definedOnly({ limit, after })));
     return context.json(page, 200, { etag });
   });

@@ -107,6 +107,18 @@ test('an ETag holds until something that is shown changes: a row, or the state o
   ).toBe(200);
 });
 
+test('sessions are read by their ids in one request, whatever else the list holds', async () => {
+  const setup = await startTestApp(cleanups);
+  acceptAll(setup);
+  for (const sessionId of ['a', 'b', 'c']) await setup.call('POST', '/api/tasks', submitOf({ sessionId }));
+  await setup.call('PATCH', '/api/sessions/b', { archived: true });
+  const named = await setup.call('GET', '/api/sessions?ids=b,c,nobody,b');
+  expect(named.body).toMatchObject({ items: [{ id: 'b' }, { id: 'c' }], cursor: expect.any(String) });
+  expect((named.body as { items: unknown[] }).items).toHaveLength(2);
+  const many = Array.from({ length: 51 }, (_, n) => `s${n}`).join(',');
+  expect((await setup.call('GET', `/api/sessions?ids=${many}`)).status).toBe(422);
+});
+
 test('sessions are listed, read, renamed and archived', async () => {
   const setup = await startTestApp(cleanups);
   acceptAll(setup);

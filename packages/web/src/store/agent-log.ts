@@ -20,7 +20,14 @@ import {
   type Task,
   type TaskEvent,
 } from '@holdfast/shared';
-import { StoreError, type AgentPosition, type ReceivedEvent, type SnapshotInput } from '../session-store.ts';
+import {
+  type Absence,
+  type AgentPosition,
+  type LiveTask,
+  type ReceivedEvent,
+  type SnapshotInput,
+  StoreError,
+} from '../session-store.ts';
 import { newDraft, parseTask, type TaskDraft } from './task-table.ts';
 import { UnitOfWork, type Tables } from './unit-of-work.ts';
 
@@ -34,6 +41,8 @@ export class AgentLog {
   readonly #enter;
   readonly #insertEvent;
   readonly #liveIds;
+  readonly #liveTasks;
+  readonly #recordAbsence;
   readonly #doubtedIds;
   readonly #heldIds;
   readonly #givenUpIds;
@@ -65,6 +74,18 @@ export class AgentLog {
          WHERE agent_id = ? AND status IN ('queued', 'starting', 'running')`,
       )
       .pluck();
+    this.#liveTasks = database.prepare<[string], LiveTask>(
+      `SELECT id, status FROM tasks INDEXED BY tasks_agent
+       WHERE agent_id = ? AND status IN ('queued', 'starting', 'running')`,
+    );
+    // A doubt that began no later covers it, also one that the vouch has just ended.
+    this.#recordAbsence = database.prepare(
+      `INSERT INTO knowledge (task_id, reason, last_status, as_of, since, resolved_at, resolved_to)
+       SELECT id, 'web_down', @lastStatus, @asOf, @since, @until, status FROM tasks
+       WHERE id = @id AND agent_id = @agentId AND NOT EXISTS (
+         SELECT 1 FROM knowledge
+         WHERE task_id = @id AND as_of <= @asOf AND coalesce(resolved_at, @until) > @asOf)`,
+    );
     this.#doubtedIds = database
       .prepare<[string], string>(
         `SELECT id FROM tasks INDEXED BY tasks_agent
@@ -337,6 +358,18 @@ export class AgentLog {
   markUnknown(agentId: string, reason: DoubtReason, asOf: number, at: number): number {
     return this.#each(this.#liveIds.all(agentId), at, (draft) =>
       this.#tables.tasks.doubt(draft, reason, asOf, at),
+    );
+  }
+
+  liveTasks(agentId: string): LiveTask[] {
+    return this.#liveTasks.all(agentId);
+  }
+
+  recordAbsence(agentId: string, span: Omit<Absence, 'tasks'>, tasks: readonly LiveTask[]): number {
+    const doubt = { agentId, ...span };
+    return tasks.reduce(
+      (sum, { id, status }) => sum + this.#recordAbsence.run({ ...doubt, id, lastStatus: status }).changes,
+      0,
     );
   }
 

@@ -8,6 +8,7 @@ import {
   DEFAULT_QUEUE,
   hashContent,
   isTerminal,
+  parseCursor,
   publicSpec,
   type IntentAction,
   type Submit,
@@ -125,12 +126,12 @@ export class IntentTable {
   #recordAction(unit: UnitOfWork, intent: NewIntent): RecordedIntent {
     const draft = unit.load(intent.taskId);
     if (draft === undefined) throw noSuchTask(intent.taskId);
-    const body = JSON.stringify(intent.body);
+    const agentId = intent.agentId ?? draft.record.agent_id ?? undefined;
+    const generation = this.#generationOf(draft.record, agentId);
     const open = this.#ofTask.all(intent.taskId);
-    if (open.some((other) => isRepeat(intent.body, other, body))) {
+    if (open.some((other) => isRepeat(intent.body, generation, other))) {
       return { outcome: 'repeated', row: this.#row(draft) };
     }
-    const agentId = intent.agentId ?? draft.record.agent_id ?? undefined;
     return this.#open(unit, draft, agentId === undefined ? intent : { ...intent, agentId });
   }
 
@@ -299,12 +300,24 @@ function noSuchTask(id: string): StoreError {
   return new StoreError('no_such_task', `no task ${id} is known`);
 }
 
-/** A second cancel asks for nothing more; nor does a second reclaim of the same attempt. */
-function isRepeat(body: IntentBody, other: IntentRecord, text: string): boolean {
+/**
+ * A second cancel asks for nothing more; nor does a second reclaim of the same attempt, which is the one of this number
+ * in the same journal (`generation`, and the cursor's epoch) alone.
+ */
+function isRepeat(body: IntentBody, generation: number | null, other: IntentRecord): boolean {
   if (body.action !== other.action) return false;
   if (body.action !== 'reclaim') return true;
   const known = parseBody(other.body);
-  return other.body === text || (known.action === 'reclaim' && known.attempt === body.attempt);
+  return (
+    known.action === 'reclaim' &&
+    known.attempt === body.attempt &&
+    other.asked_generation === generation &&
+    epochOf(known.cursor) === epochOf(body.cursor)
+  );
+}
+
+function epochOf(cursor: string | undefined): string | undefined {
+  return cursor === undefined ? undefined : parseCursor(cursor)?.epoch;
 }
 
 function toIntent(record: IntentRecord): Intent {

@@ -6,7 +6,6 @@
  * ask for: rows that a filter passes over are not read. What is pending, was refused or retried another task is found by an index of those few alone. SQLite is told which
  * index to use, as it keeps no statistics here that could tell it.
  */
-import type { Statement } from 'better-sqlite3';
 import { formatFeedCursor, shownStatuses, type SqliteDatabase } from '@holdfast/shared';
 import {
   type PageRequest,
@@ -17,6 +16,7 @@ import {
   type TaskRows,
 } from '../session-store.ts';
 import type { Derived } from './derived.ts';
+import { StatementCache } from './statement-cache.ts';
 import { conditionsOf } from './task-conditions.ts';
 import type { TaskRecord, TaskTable } from './task-table.ts';
 
@@ -64,17 +64,15 @@ const orders: Record<TaskOrder, Order> = {
 };
 
 export class TaskList {
-  readonly #database: SqliteDatabase;
   readonly #derived: Derived;
   readonly #tasks: TaskTable;
   readonly #epoch: string;
   readonly #byRow;
   readonly #labels;
-  readonly #statements = new Map<string, Statement<unknown[], Candidate>>();
-  readonly #counts = new Map<string, Statement<unknown[], number>>();
+  readonly #statements: StatementCache;
 
   constructor(database: SqliteDatabase, derived: Derived, tasks: TaskTable, epoch: string) {
-    this.#database = database;
+    this.#statements = new StatementCache(database);
     this.#derived = derived;
     this.#tasks = tasks;
     this.#epoch = epoch;
@@ -126,12 +124,7 @@ export class TaskList {
     const direction = isAscending ? 'ASC' : 'DESC';
     const text = `SELECT row, ${column} AS key, id FROM tasks INDEXED BY ${lane.index} ${where(conditions)}
       ORDER BY ${column} ${direction}, id ${direction} LIMIT ?`;
-    let statement = this.#statements.get(text);
-    if (statement === undefined) {
-      statement = this.#database.prepare<unknown[], Candidate>(text);
-      this.#statements.set(text, statement);
-    }
-    return statement.all(...values, limit);
+    return this.#statements.prepare(text).all(...values, limit) as Candidate[];
   }
 
   /** Counted, never estimated; from memory where the filter names no more than session and status. */
@@ -143,18 +136,10 @@ export class TaskList {
       return [...new Set(status ?? shownStatuses)].reduce((sum, one) => sum + (counts[one] ?? 0), 0);
     }
     return lanes.reduce((sum, lane) => {
-      const text = `SELECT count(*) FROM tasks INDEXED BY ${lane.index} ${where(lane.conditions)}`;
-      return sum + this.#count(text, lane.values);
+      const text = `SELECT count(*) AS n FROM tasks INDEXED BY ${lane.index} ${where(lane.conditions)}`;
+      const { n } = this.#statements.prepare(text).get(...lane.values) as { n: number };
+      return sum + n;
     }, 0);
-  }
-
-  #count(text: string, values: readonly unknown[]): number {
-    let statement = this.#counts.get(text);
-    if (statement === undefined) {
-      statement = this.#database.prepare<unknown[], number>(text).pluck();
-      this.#counts.set(text, statement);
-    }
-    return statement.get(...values) ?? 0;
   }
 }
 

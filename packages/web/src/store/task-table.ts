@@ -99,6 +99,7 @@ export class TaskTable {
   readonly #deleteLabels;
   readonly #openDoubt;
   readonly #closeDoubt;
+  readonly #addGivenUp;
   readonly #doubts;
   readonly #pending;
 
@@ -133,6 +134,11 @@ export class TaskTable {
     );
     this.#closeDoubt = database.prepare(
       'UPDATE knowledge SET resolved_at = ?, resolved_to = ? WHERE task_id = ? AND resolved_at IS NULL',
+    );
+    this.#addGivenUp = database.prepare(
+      `INSERT INTO knowledge (task_id, reason, last_status, as_of, since, resolved_at, resolved_to)
+       SELECT task_id, reason, last_status, resolved_at, resolved_at, ?, ? FROM knowledge
+       WHERE task_id = ? AND resolved_to = 'lost' ORDER BY row DESC LIMIT 1`,
     );
     this.#doubts = database.prepare<[string], KnowledgeRecord>(
       'SELECT * FROM knowledge WHERE task_id = ? ORDER BY row',
@@ -263,6 +269,9 @@ export class TaskTable {
       record.unknown_since = null;
       record.doubt_reason = null;
       record.doubt_as_of = null;
+    } else if (record.status === 'lost' && to !== 'lost') {
+      // A verdict is no knowledge: from it to this word nobody here could see the task either (P9).
+      this.#addGivenUp.run(at, to, record.id);
     }
     // A verdict is on what was known last: it is kept until the agent's word replaces it.
     if (to !== 'lost') record.last_status = null;
@@ -414,10 +423,12 @@ function parseJson(text: string): unknown {
 
 /** What the orders of lists are made of, as the row is shown. */
 function timesOf(record: TaskRecord, stated: Task): TaskTimes {
-  const { createdAt, startedAt, endedAt } = record.answer === null ? stated : parseTask(record.answer);
+  const { createdAt, statusAt, startedAt, endedAt } =
+    record.answer === null ? stated : parseTask(record.answer);
   return {
     status: record.status,
     createdAt,
+    statusAt,
     startedAt,
     endedAt,
     unknownSince: record.unknown_since ?? undefined,

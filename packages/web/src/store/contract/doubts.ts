@@ -155,11 +155,77 @@ export function describeDoubts(it: Sentence): void {
     expect(await store.task(taskId(1))).toEqual(lost);
     await store.vouch(journal.agentId, NOW + 2);
     expect(await store.task(taskId(1))).toMatchObject({ status: 'running', verdict: { at: NOW + 1 } });
+    // From the verdict to the word that replaced it nobody could see it either (P9).
+    expect((await store.doubts(taskId(1)))[1]).toEqual({
+      reason: 'agent_unreachable',
+      lastStatus: 'running',
+      asOf: NOW + 1,
+      since: NOW + 1,
+      resolvedAt: NOW + 2,
+      resolvedTo: 'running',
+    });
     expect(await store.liveDigest(journal.agentId)).toBe(journal.liveDigest);
     await store.applyEvents(journal.agentId, [...journal.log, journal.end(taskId(1))], NOW + 3);
     const ended = await store.task(taskId(1));
     expect(ended).toMatchObject({ status: 'completed', verdict: { at: NOW + 1 } });
+    expect(await store.doubts(taskId(1))).toHaveLength(2);
     expect(ended).not.toHaveProperty('lastStatus');
+  });
+
+  it('puts the time in which web was away on record as a doubt that is over, and changes no row (P9)', async (under) => {
+    const journal = await follow(under.store);
+    for (const n of [1, 2, 3]) journal.run(taskId(n));
+    journal.submit(taskId(4));
+    journal.end(taskId(3));
+    await under.store.applyEvents(journal.agentId, journal.log, NOW);
+    const store = await under.reopen();
+    const tasks = await store.liveTasks(journal.agentId);
+    expect(new Map(tasks.map(({ id, status }) => [id, status]))).toEqual(
+      new Map([
+        [taskId(1), 'running'],
+        [taskId(2), 'running'],
+        [taskId(4), 'queued'],
+      ]),
+    );
+    // While web was away one of them ended and another began.
+    const later = [journal.end(taskId(2), 'failed')];
+    journal.run(taskId(5));
+    await store.applyEvents(journal.agentId, [...later, ...journal.log.slice(-3)], NOW + 50);
+    const before = { version: store.version(), counts: store.counts() };
+    const absence = { asOf: NOW - 9, since: NOW + 40, until: NOW + 60, tasks };
+    expect(await store.recordAbsence(journal.agentId, absence)).toBe(3);
+    expect({ version: store.version(), counts: store.counts() }).toEqual(before);
+    const seen = { reason: 'web_down', asOf: NOW - 9, since: NOW + 40, resolvedAt: NOW + 60 };
+    expect(await store.doubts(taskId(1))).toEqual([
+      { ...seen, lastStatus: 'running', resolvedTo: 'running' },
+    ]);
+    expect(await store.doubts(taskId(2))).toEqual([{ ...seen, lastStatus: 'running', resolvedTo: 'failed' }]);
+    expect(await store.doubts(taskId(4))).toMatchObject([{ lastStatus: 'queued' }]);
+    for (const n of [3, 5]) expect(await store.doubts(taskId(n))).toEqual([]);
+    // A web that died before it recorded the proof does it again.
+    expect(await store.recordAbsence(journal.agentId, absence)).toBe(0);
+    expect(await store.task(taskId(1))).toMatchObject({ status: 'running' });
+    expect(await store.task(taskId(1))).not.toHaveProperty('doubt');
+  });
+
+  it('passes over what a doubt covers already, and tasks that are another agent’s', async ({ store }) => {
+    const journal = await follow(store);
+    const other = await follow(store, new FakeJournal('agent-b', '00000000000000bb'));
+    journal.run(taskId(1));
+    other.run(taskId(2));
+    await store.applyEvents(journal.agentId, journal.log, NOW);
+    await store.applyEvents(other.agentId, other.log, NOW);
+    const tasks = [1, 2, 3].map((n) => ({ id: taskId(n), status: 'running' as const }));
+    await store.markUnknown(journal.agentId, 'agent_unreachable', NOW, NOW + 30);
+    expect(await store.liveTasks(journal.agentId)).toEqual([]);
+    await store.vouch(journal.agentId, NOW + 40);
+    const absence = { asOf: NOW, since: NOW + 10, until: NOW + 40, tasks };
+    expect(await store.recordAbsence(journal.agentId, absence)).toBe(0);
+    expect(await store.doubts(taskId(1))).toMatchObject([{ reason: 'agent_unreachable' }]);
+    expect(await store.doubts(taskId(2))).toEqual([]);
+    // The doubt of before ended with a vouch: what came after it is another time.
+    const next = { asOf: NOW + 40, since: NOW + 90, until: NOW + 99, tasks };
+    expect(await store.recordAbsence(journal.agentId, next)).toBe(1);
   });
 
   it('removes an agent without losing what it said, and resumes it where it was', async ({ store }) => {

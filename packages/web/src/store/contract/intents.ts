@@ -218,6 +218,38 @@ export function describeIntents(it: Sentence): void {
     });
   });
 
+  it('takes a reclaim of the same number in another journal as another one', async ({ store }) => {
+    const journal = await follow(store);
+    journal.run(taskId(1));
+    await store.applyEvents(journal.agentId, journal.log, NOW);
+    const ask = (id: string, cursor?: string) =>
+      store.recordIntent({
+        id,
+        taskId: taskId(1),
+        body: {
+          action: 'reclaim',
+          attempt: 1,
+          reason: 'silent',
+          ...(cursor === undefined ? {} : { cursor }),
+        },
+        at: NOW,
+      });
+    const cursorOf = ({ epoch, head, chain }: FakeJournal) => `${epoch}.${head}.${chain}`;
+    expect(await ask('r1', cursorOf(journal))).toMatchObject({ outcome: 'recorded' });
+    journal.attend(taskId(1), 'odd');
+    expect(await ask('r2', cursorOf(journal))).toMatchObject({ outcome: 'repeated' });
+    const other = new FakeJournal(journal.agentId, '00000000000000bb');
+    other.run(taskId(1));
+    await store.takeSnapshot(other.snapshot('epoch'));
+    expect(await ask('r3', cursorOf(other))).toMatchObject({ outcome: 'recorded' });
+    expect(await ask('r4', cursorOf(other))).toMatchObject({ outcome: 'repeated' });
+    // Chosen while the old journal was there: it is that attempt that is meant, and the agent refuses it.
+    expect(await ask('r0', cursorOf(journal))).toMatchObject({ outcome: 'recorded' });
+    // Restored: the epoch is the same, and the generation another.
+    await store.takeSnapshot(other.snapshot('diverged'));
+    expect(await ask('r5', cursorOf(other))).toMatchObject({ outcome: 'recorded' });
+  });
+
   it('cancels a submit locally before it was first sent, and never after', async ({ store }) => {
     await submit(store, taskId(1));
     await store.recordIntent({ id: 'c', taskId: taskId(1), body: { action: 'cancel' }, at: NOW });

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { changedAt, lengthRank, type Task } from '@holdfast/shared';
 import { FakeJournal, taskId } from '../../fake-journal.ts';
 import {
+  type SessionStore,
   type TaskExclusions,
   type TaskFilter,
   type TaskOrder,
@@ -110,6 +111,27 @@ export function describeShown(it: Sentence): void {
     await expect(store.tasks({}, { limit: 1, after: 'nonsense' })).rejects.toMatchObject({
       code: 'bad_page',
     });
+  });
+
+  it('puts what was just claimed, or went back to the queue, first by change, whenever it was made', async (under) => {
+    const journal = await follow(under.store);
+    for (const n of [1, 2, 3]) journal.submit(taskId(n));
+    journal.now += 1000;
+    journal.run(taskId(4));
+    journal.claim(taskId(2));
+    journal.claim(taskId(1));
+    journal.start(taskId(1));
+    journal.requeue(taskId(1));
+    const expected = [1, 2, 4, 3].map(taskId);
+    await under.store.applyEvents(journal.agentId, journal.log, NOW);
+    const idsOf = async (store: SessionStore) =>
+      (await store.tasks({}, { limit: 9, order: 'changed' })).items.map(({ id }) => id);
+    expect(await idsOf(under.store)).toEqual(expected);
+    // Stated whole, by a snapshot, it has the same place.
+    const store = await under.reopen();
+    const other = { ...journal.snapshot('epoch'), epoch: '00000000000000bb' };
+    await store.takeSnapshot(other);
+    expect(await idsOf(store)).toEqual(expected);
   });
 
   it('lists by the last change of the status and by length, as each task’s own times say', async (under) => {
