@@ -14,6 +14,8 @@
  *    task by now: drop the work at once and say no more.
  * 3. The last word is repeated until it has an answer; repeating it is harmless. Work that was done counts as done,
  *    even if it was to be stopped.
+ * 4. SIGTERM and Ctrl-C end what waits at once, an agent that cannot be reached included. A task in hand is stopped and
+ *    given back; what cannot be said within a few seconds, the end of the lease says. A second signal ends it as it is.
  *
  * Options: --url (http://127.0.0.1:7401), --token-file ($HOLDFAST_HOME/agent.token), --queue, --name (one for each
  * worker of a machine), --lease-ms, --once (end after one task).
@@ -23,10 +25,12 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as timeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 const KILL_GRACE_MS = 5000;
+/** After a signal: how long the last word may take. */
+const LAST_WORD_MS = 5000;
 
 const home = process.env.HOLDFAST_HOME ?? join(homedir(), '.local/state/holdfast');
 const { values: options } = parseArgs({
@@ -51,30 +55,54 @@ const leaseMs = Number(options['lease-ms']);
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort());
 
+/** Waits `ms`, or until `signal` is aborted. */
+async function sleep(ms, signal) {
+  try {
+    await timeout(ms, undefined, { signal });
+  } catch (error) {
+    if (error.name !== 'AbortError') throw error;
+  }
+}
+
 /** One request; `{ status, body }`. Throws only if there was no answer. */
-async function call(path, body = {}) {
+async function call(path, body = {}, signal) {
+  const deadline = AbortSignal.timeout(60_000);
   const response = await fetch(`${options.url}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(60_000),
+    signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
   });
   const text = await response.text();
   return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
 }
 
-/** Asks until there is an answer that settles it. An agent that is down comes back; nothing is lost meanwhile. */
-async function callUntilAnswered(path, body) {
-  for (let delayMs = 250; ; delayMs = Math.min(delayMs * 2, 10_000)) {
+/**
+ * Asks until there is an answer that settles it, or until `signal`: then undefined. An agent that is down comes back;
+ * nothing is lost meanwhile.
+ */
+async function callUntilAnswered(path, body, signal) {
+  for (let delayMs = 250; !signal.aborted; delayMs = Math.min(delayMs * 2, 10_000)) {
     try {
-      const answer = await call(path, body);
+      const answer = await call(path, body, signal);
       if (answer.status < 500 && answer.status !== 429) return answer;
       console.error(`the agent answers ${answer.status}; again in ${delayMs} ms`);
     } catch (error) {
+      if (signal.aborted) break;
       console.error(`the agent does not answer (${error.message}); again in ${delayMs} ms`);
     }
-    await sleep(delayMs * (0.5 + Math.random() / 2));
+    await sleep(delayMs * (0.5 + Math.random() / 2), signal);
   }
+  return undefined;
+}
+
+/** For a last word: aborted a few seconds after the signal to stop, so that a silent agent keeps nobody. */
+function lastWordSignal() {
+  const over = new AbortController();
+  const end = () => setTimeout(() => over.abort(), LAST_WORD_MS).unref();
+  if (stopping.signal.aborted) end();
+  else stopping.signal.addEventListener('abort', end, { once: true });
+  return over.signal;
 }
 
 /** Runs a command to its end, or until `stop`, with everything that it has started. Returns its exit code. */
@@ -121,20 +149,21 @@ async function work({ task, env, claim }) {
   const path = `/claims/${claim.token}`;
   const dropped = new AbortController();
   const stop = AbortSignal.any([stopping.signal, dropped.signal]);
+  const over = new AbortController();
   let isLost = false;
   let lines = 0;
-  const heartbeat = async () => {
+  const heartbeat = async (signal) => {
     try {
-      const { status, body } = await call(`${path}/heartbeat`, { progress: { lines } });
+      const { status, body } = await call(`${path}/heartbeat`, { progress: { lines } }, signal);
       if (status === 409) isLost = true;
       if (isLost || body.cancelRequested === true) dropped.abort();
     } catch (error) {
       // The next one makes up for it: the lease is three of them long.
-      console.error(`heartbeat: ${error.message}`);
+      if (!signal.aborted) console.error(`heartbeat: ${error.message}`);
     }
   };
-  await heartbeat();
-  const timer = setInterval(heartbeat, leaseMs / 3);
+  await heartbeat(stopping.signal);
+  const timer = setInterval(() => heartbeat(over.signal), leaseMs / 3);
   let word;
   try {
     const exitCode = stop.aborted ? null : await runCommand(task, env, stop, (more) => (lines += more));
@@ -145,19 +174,32 @@ async function work({ task, env, claim }) {
     word = { kind: 'fail', body: { message: error.message } };
   } finally {
     clearInterval(timer);
+    // One that has no answer yet must keep nobody.
+    over.abort();
   }
   if (isLost) {
     console.log(`${task.id}: taken back meanwhile`);
     return;
   }
-  const { status } = await callUntilAnswered(`${path}/${word.kind}`, word.body);
+  const answer = await callUntilAnswered(`${path}/${word.kind}`, word.body, lastWordSignal());
+  if (answer === undefined) {
+    console.error(`${task.id}: the agent was not told (${word.kind}); the end of the lease tells it`);
+    process.exitCode = 1;
+    return;
+  }
+  const { status } = answer;
   console.log(`${task.id}: ${word.kind}${status === 200 ? '' : `, refused with ${status}`}`);
 }
 
-await callUntilAnswered('/claims/release', { worker });
+await callUntilAnswered('/claims/release', { worker }, stopping.signal);
+let isClaiming = false;
 while (!stopping.signal.aborted) {
   const request = { claimId: randomUUID(), queue, worker, leaseMs, waitMs: 20_000 };
-  const { status, body } = await callUntilAnswered('/claims', request);
+  isClaiming = true;
+  const answer = await callUntilAnswered('/claims', request, stopping.signal);
+  if (answer === undefined) break;
+  isClaiming = false;
+  const { status, body } = answer;
   if (status === 200) {
     console.log(`${body.task.id}: attempt ${body.claim.attempt}`);
     await work(body);
@@ -167,5 +209,13 @@ while (!stopping.signal.aborted) {
     console.error(`the claim was refused: ${body?.detail ?? status}`);
     process.exitCode = 1;
     break;
+  }
+}
+if (isClaiming) {
+  // The signal came while a claim was asked for: it may have been given, and nobody has heard of it.
+  try {
+    await call('/claims/release', { worker }, AbortSignal.timeout(LAST_WORD_MS));
+  } catch (error) {
+    console.error(`the agent was not told (${error.message}); the end of a lease tells it`);
   }
 }

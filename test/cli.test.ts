@@ -12,6 +12,7 @@ import {
   type ShownTask,
   ShownTaskSchema,
 } from '@holdfast/shared';
+import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
 import { startSystem, System, type SystemOptions, until } from './system.ts';
 
@@ -107,6 +108,88 @@ test('logs -f follows to the end, cancel stops, wait tells of both, retry runs a
   expect((await cli(system, 'cancel', id)).code).toBe(4);
 });
 
+test('events tells how it went, and logs --tail how it ended; a retry that is repeated by its id is one task', async () => {
+  await using system = await startSystem();
+  const id = await submit(system, 'sh', '-c', 'echo one; echo two; echo three; exit 3');
+  expect((await cli(system, 'wait', id)).code).toBe(3);
+  expect((await cli(system, 'logs', '--tail', '2', id)).stdout).toBe('two\nthree\n');
+  const direct = ['--agent-url', system.agent.url];
+  for (const through of [[], direct]) {
+    const { code, stdout, stderr } = await cli(system, 'events', id, ...through);
+    expect([code, stderr]).toEqual([0, '']);
+    const kinds = stdout.trimEnd().split('\n').slice(1);
+    expect(kinds.map((line) => /(submitted|claimed|started|failed)\b/.exec(line)?.[1])).toEqual([
+      'submitted',
+      'claimed',
+      'started',
+      'failed',
+    ]);
+    expect(kinds.at(-1)).toMatch(/running → failed +exit 3, 14 B of output$/);
+  }
+  expect(await cli(system, 'logs', '--tail', '1', id, ...direct)).toMatchObject({
+    code: 0,
+    stdout: 'three\n',
+  });
+
+  const newId = uuidv7();
+  for (const _ of [1, 2]) {
+    const again = await cli(system, 'retry', id, '--id', newId);
+    expect(again).toEqual({ code: 0, stdout: `${newId}\n`, stderr: '' });
+  }
+  expect((await cli(system, 'wait', newId)).code).toBe(3);
+  const { stdout } = await cli(system, 'list', '--json', '-q', 'echo three', '--order', 'oldest');
+  expect((JSON.parse(stdout) as ShownTask[]).map((task) => task.id)).toEqual([id, newId]);
+});
+
+test('all that fit are cancelled, and retried, in one command, and nothing else is', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '9' } });
+  const mine = [await submit(system, 'sleep', '600'), await submit(system, 'sleep', '600')].toSorted();
+  const other = (await cli(system, 'run', '--session', 'other', '--', 'sleep', '600')).stdout.trim();
+  for (const id of [...mine, other])
+    await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
+  const dry = await cli(system, 'cancel', '--session', 'cli', '--dry-run');
+  expect([dry.code, dry.stderr]).toEqual([0, 'Would cancel 2 tasks.\n']);
+  expect(dry.stdout).toMatch(new RegExp(`^${mine[0]} +● running +cli +sleep 600 +would be done$`, 'm'));
+  expect((await system.webTask(mine[0]!)).stopRequested).toBeUndefined();
+  const cancel = await cli(system, 'cancel', '--session', 'cli', '-y');
+  expect([cancel.code, cancel.stderr]).toEqual([0, '']);
+  expect(cancel.stdout.trimEnd().split('\n').toSorted()).toEqual(
+    mine.map((id) => `${id}  its agent has the request`),
+  );
+  expect((await cli(system, 'wait', ...mine)).code).toBe(1);
+  expect((await system.webTask(other)).status).toBe('running');
+  const ids: string[][] = [];
+  for (const _ of [1, 2]) {
+    const retry = await cli(system, 'retry', '--session', 'cli', '--status', 'cancelled', '-y');
+    expect([retry.code, retry.stderr]).toEqual([0, '']);
+    ids.push(retry.stdout.trimEnd().split('\n'));
+  }
+  // What was retried is not retried twice.
+  expect(ids[0]).toHaveLength(2);
+  expect(ids[1]).toEqual(ids[0]);
+  expect((await cli(system, 'cancel', '--status', 'running,queued,starting', '-y')).code).toBe(0);
+});
+
+test('tasks that wait for a worker are told apart from those that wait for a slot', async () => {
+  await using system = await startSystem();
+  const queued = [];
+  for (const _ of [1, 2, 3]) queued.push((await cli(system, 'run', '--queue', 'ci')).stdout.trim());
+  for (const id of queued) await system.webTaskWhen(id, 'queued', (task) => task.status === 'queued');
+  const claim = { claimId: 'c1', queue: 'ci', worker: 'worker-1', leaseMs: 60_000, waitMs: 0 };
+  expect((await system.call('agent', 'POST', '/claims', claim)).status).toBe(200);
+  for (const through of [[], ['--agent-url', system.agent.url]]) {
+    await until('both to be told', async () => {
+      const { stdout } = await cli(system, 'pool', ...through);
+      return /^test-agent +live +4 +0 +0 +1 +2 +starting tasks$/m.test(stdout);
+    });
+  }
+  const { found } = await diagnose(system);
+  expect(found.find((one) => one.check === 'pool')?.message).toBe(
+    '4 slots, 0 running, 0 waiting for a slot; 1 held by workers, 2 waiting for one',
+  );
+  expect(found.find((one) => one.check === 'journal-writable')?.message).toContain('3 tasks not ended');
+});
+
 test('a running task is reclaimed by a person and runs again; what is not stale is not', async () => {
   await using system = await startSystem();
   const id = await submit(system, 'sleep', '600');
@@ -172,7 +255,7 @@ test('an agent that is gone makes reclaim --stale 75 and doctor 1, both by name'
 
 test('pool pauses, drains and changes the slots of the agent', async () => {
   await using system = await startSystem();
-  expect((await cli(system, 'pool', 'pause')).stdout).toMatch(/^test-agent +live +4 +0 +0 +paused$/m);
+  expect((await cli(system, 'pool', 'pause')).stdout).toMatch(/^test-agent +live +4 +0 +0 +0 +paused$/m);
   const id = await submit(system, 'true');
   await system.agentTaskWhen(id, 'queued', (task) => task.status === 'queued');
   expect((await cli(system, 'pool', 'slots', '2', '--json')).stdout).toContain('"slots": 2');
@@ -227,6 +310,7 @@ test('a web that accepts and never answers is told apart from one that does not 
   expect(list.code).toBe(1);
   expect(list.stderr).toContain(`Web at ${system.web.url} does not answer: no answer within 20 s\n`);
   expect(list.stderr).toContain(`kill -CONT ${system.web.pid}`);
+  expect(list.stderr).toContain(`go round it: --agent-url ${system.agent.url}\n`);
   expect(list.stderr).not.toContain('Start it');
   // What was written may have been done.
   expect([rename.code, cancel.code, wait.code]).toEqual([75, 75, 75]);
@@ -251,7 +335,7 @@ test('nothing that is known only over a lost link looks like a fact', async () =
   system.agent.signal('SIGSTOP');
   await system.untilAgentIs('lost');
   const pool = await cli(system, 'pool', 'status');
-  expect(pool.stdout).toMatch(/^test-agent +lost, as of \d+ s ago +4\? +\d\? +0\? +starting tasks\?$/m);
+  expect(pool.stdout).toMatch(/^test-agent +lost, as of \d+ s ago +4\? +\d\? +0\? +0\? +starting tasks\?$/m);
   // Each waits for the agent for as long as it may.
   const [{ found }, stats, paused] = await Promise.all([
     diagnose(system),

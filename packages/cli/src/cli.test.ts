@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -21,6 +21,33 @@ test('a mistyped option is a usage error that names the right one', async () => 
   const { code, stderr } = await run(['run', '--tile', 'x', '--', 'true']);
   expect(code).toBe(2);
   expect(stderr).toContain('Did you mean --title?');
+});
+
+test('what other programs call it leads to the right command, not to the nearest letters', async () => {
+  for (const [argv, meant] of [
+    [['ps'], 'list'],
+    [['kill', 'x'], 'cancel'],
+    [['stop'], 'cancel'],
+    [['rm', 'x'], 'cancel'],
+    [['agents', 'rm', 'x'], 'remove'],
+    [['pool', 'stop'], 'pause'],
+    [['down'], 'help up'],
+    [['version'], '--version'],
+    [['start'], 'up or run'],
+    [['log', 'x'], 'logs'],
+    [['tail', 'x'], 'logs'],
+    [['status'], 'list or stats or show'],
+    [['help', 'ps'], 'list'],
+  ] as const) {
+    const { code, stdout, stderr } = await run(argv);
+    expect([argv, code, stdout]).toEqual([argv, 2, '']);
+    expect(stderr).toContain(`(Did you mean ${meant}?)`);
+  }
+  const tcsh = await run(['completion', 'tcsh']);
+  expect([tcsh.code, tcsh.stderr]).toEqual([
+    2,
+    'holdfast: there is no completion for the shell "tcsh"\n  There are: bash, zsh, fish\n',
+  ]);
 });
 
 test('options of every level are suggested, of subcommands too', async () => {
@@ -114,6 +141,61 @@ test('the token that is not taken is named by its file', async () => {
   expect(stderr).toContain(`does not take the token in ${join(web.home, 'web.token')}\n`);
 });
 
+test('after too many wrong tokens it is still the file that is named, with what to do', async () => {
+  await using web = await startFakeWeb();
+  web.intercept = (_request, response) => {
+    refuse(response, 429, 'rate_limited', 'Too many failed attempts. Wait 42 s.');
+    return true;
+  };
+  const { code, stderr } = await run(['list'], { home: web.home });
+  expect(code).toBe(4);
+  const file = join(web.home, 'web.token');
+  expect(stderr).toContain(`does not take the token in ${file}: Too many failed attempts. Wait 42 s\n`);
+  expect(stderr).toContain('check HOLDFAST_HOME or give --home');
+  const direct = ['list', '--agent-url', web.url, '--token-file', file];
+  expect((await run(direct)).stderr).toContain('Give the file that holds this agent’s token: --token-file.');
+});
+
+test('whoever sits at a terminal is told, once, what it is that takes so long', async () => {
+  await using web = await startFakeWeb();
+  const held = new Set<() => void>();
+  const waits: number[] = [];
+  const change = {
+    startTimer: (run: () => void, delayMs: number) => {
+      waits.push(delayMs);
+      held.add(run);
+      return { cancel: () => void held.delete(run) };
+    },
+  };
+  // Answers only when the time was over for every request that is under way.
+  web.intercept = (request) => {
+    if (request.path !== '/api/tasks') return false;
+    for (const run of held) run();
+    return false;
+  };
+  const terminal = openTerminal({ argv: ['list'], home: web.home, change });
+  terminal.io.stderr.isTTY = true;
+  expect(await runCli(terminal.io)).toBe(0);
+  expect(new Set(waits)).toEqual(new Set([2000]));
+  expect(terminal.stderr()).toBe(
+    `holdfast: waiting for web at ${web.url} …\nThere are no tasks yet. Run one with: holdfast run -- echo hello\n`,
+  );
+  expect(held.size).toBe(0);
+  waits.length = 0;
+  await run(['list'], { home: web.home, change });
+  expect(waits).toEqual([]);
+});
+
+test('where web is stuck the agent of this home is offered', async () => {
+  await using web = await startFakeWeb();
+  const file = join(web.home, 'agents', 'a1.json');
+  writeFileSync(file, JSON.stringify({ id: 'a1', url: 'http://127.0.0.1:7401', pid: process.pid }));
+  const { stderr } = await run(['list'], { home: web.home, change: { fetch: silence } });
+  expect(stderr).toMatch(/ Until then go round it: --agent-url http:\/\/127\.0\.0\.1:7401\n$/);
+  writeFileSync(file, JSON.stringify({ id: 'a1', url: 'http://127.0.0.1:7401', pid: spawnSync('true').pid }));
+  expect((await run(['list'], { home: web.home, change: { fetch: silence } })).stderr).not.toContain('round');
+});
+
 test('whatever is written and has no answer may have been done: 75, with what to do', async () => {
   await using web = await startFakeWeb();
   for (const n of [1, 2]) web.tasks.set(taskId(n), makeTask(n, { status: 'running', attempt: 1 }));
@@ -202,6 +284,27 @@ test('a wrong value of the configuration is a usage error that names the setting
   expect(stderr).toContain('--slots is "many"');
   // It would say the same again.
   expect(stderr).not.toMatch(/config show$/m);
+});
+
+test('a config.json that cannot be read, or is none, is a wrong configuration, by its path', async () => {
+  using home = makeHome();
+  const path = join(home.path, 'config.json');
+  mkdirSync(path);
+  for (const words of ['cannot be read', 'is not JSON']) {
+    const { code, stdout, stderr } = await run(['config', 'show'], { home: home.path });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`${path} ${words}`);
+    rmSync(path, { recursive: true });
+    writeFileSync(path, '{');
+  }
+});
+
+test('config alone is config show, its options with it', async () => {
+  using home = makeHome();
+  const { code, stdout } = await run(['config', '--slots', '7', '--json'], { home: home.path });
+  expect(code).toBe(0);
+  expect(stdout).toBe((await run(['config', 'show', '--slots', '7', '--json'], { home: home.path })).stdout);
+  expect((await run(['config', 'shwo'], { home: home.path })).stderr).toContain('Did you mean show?');
 });
 
 test('config show says each value and where it came from', async () => {

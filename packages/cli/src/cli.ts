@@ -11,6 +11,7 @@ import { CliError, codeOf, CONFIG_HINT, textOf } from './cli-error.ts';
 import { exitCodes, signalExitCode } from './exit-codes.ts';
 import { Invocation } from './invocation.ts';
 import type { Io } from './io.ts';
+import { meantText } from './suggest.ts';
 import { VERSION } from './version.ts';
 
 /** Runs the command line in `io.argv`. Resolves to the exit code. */
@@ -57,7 +58,6 @@ async function defineProgram(
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, 'holdfast: ')),
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
     })
@@ -79,13 +79,25 @@ Examples:
     if (named.has(name)) (await load(() => loadProgram(invocation)))(command, invocation);
     pointToHelp(command, `holdfast ${name}`);
   }
-  program.showHelpAfterError('  See: holdfast --help');
+  pointToHelp(program, 'holdfast', false);
 }
 
-/** An error of the command line names the help of the very command that it is about. */
-function pointToHelp(command: Command, path: string): void {
+/** An error of the command line names the word that was meant, and the help of the very command that it is about. */
+function pointToHelp(command: Command, path: string, isDeep = true): void {
   command.showHelpAfterError(`  See: ${path} --help`);
-  for (const one of command.commands) pointToHelp(one, `${path} ${one.name()}`);
+  command.configureOutput({
+    outputError: (text, write) => write(errorText(command, text).replace(/^error: /, 'holdfast: ')),
+  });
+  if (isDeep) for (const one of command.commands) pointToHelp(one, `${path} ${one.name()}`);
+}
+
+/** Commander knows the nearest letters only. */
+function errorText(command: Command, text: string): string {
+  const [, lead, word] = /^(error: unknown command '(.*?)')/.exec(text) ?? [];
+  if (lead === undefined || word === undefined) return text;
+  const names = command.commands.map((one) => one.name());
+  const others = command.parent === null ? ['--version', 'help up'] : [];
+  return `${lead}${meantText(word, [...names, ...others])}\n`;
 }
 
 /** The program with every command loaded: for whoever describes it. */

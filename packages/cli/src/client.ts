@@ -8,10 +8,12 @@
 import type { AgentInfo, ShownAgent, ShownTask } from '@holdfast/shared';
 import { EventSource } from 'eventsource';
 import type { ServiceFile } from './find-services.ts';
+import type { Io } from './io.ts';
 import type { CliError } from './cli-error.ts';
 import { explainNoAnswer, type NoAnswer } from '@holdfast/shared/no-answer';
 import { type ProblemBody, readProblem, RefusedError, UnreachableError } from './service-error.ts';
 import { unreachableHint } from './unreachable-hint.ts';
+import { plainText } from './words.ts';
 
 /** A task as web shows it, or as its agent states it: without what only web knows. */
 export type SeenTask = Omit<ShownTask, 'knowledge' | 'updatedAt'> &
@@ -45,6 +47,11 @@ export interface ClientOptions {
   pid?: number | undefined;
   /** Where it announces itself now; asked before each call, for one that was started again may listen elsewhere. */
   find?: () => Pick<ServiceFile, 'url' | 'pid'> | undefined;
+  /** An agent of the same home, for whoever cannot wait for web. */
+  findAgentUrl?: () => string | undefined;
+  /** Called once, when the very first answer is slow to come. */
+  onSlow?: (service: string) => void;
+  startTimer?: Io['startTimer'];
   fetch: typeof globalThis.fetch;
 }
 
@@ -66,6 +73,7 @@ export interface Answer<T> {
 }
 
 const TIMEOUT_MS = 20_000;
+const SLOW_MS = 2000;
 
 export class Client {
   readonly kind: 'web' | 'agent';
@@ -73,6 +81,8 @@ export class Client {
   readonly #token: string;
   readonly #fetch: typeof globalThis.fetch;
   #found: Pick<ServiceFile, 'url' | 'pid'> | undefined;
+  /** It has answered once, or was said to be slow. */
+  #isToldOf = false;
 
   constructor(options: ClientOptions) {
     this.kind = options.kind;
@@ -182,6 +192,7 @@ export class Client {
   async #request(method: string, path: string, { body, signal }: CallOptions): Promise<Response> {
     let answer: Response;
     const deadline = AbortSignal.timeout(TIMEOUT_MS);
+    const slow = this.#isToldOf ? undefined : this.#options.startTimer?.(() => this.#tellSlow(), SLOW_MS);
     try {
       answer = await this.#fetch(this.#address(path), {
         method,
@@ -195,9 +206,18 @@ export class Client {
       });
     } catch (error) {
       throw this.#unreachable(explainNoAnswer(error, TIMEOUT_MS), error);
+    } finally {
+      slow?.cancel();
     }
+    this.#isToldOf = true;
     if (answer.ok) return answer;
     throw this.#refused(answer.status, await this.#body(answer.text()));
+  }
+
+  #tellSlow(): void {
+    if (this.#isToldOf) return;
+    this.#isToldOf = true;
+    this.#options.onSlow?.(this.name.replace(/^[WT]/, (letter) => letter.toLowerCase()));
   }
 
   /** The head has come: if the rest does not, the request was carried out and only its answer is lost. */
@@ -213,18 +233,21 @@ export class Client {
     const problem = readProblem(status, text);
     // Not the service's own word, but that of something in between.
     if (problem === undefined) return this.#unreachable(garbled(`its address answered ${status}`), undefined);
-    if (problem.code !== 'unauthorized')
-      return new RefusedError(problem, { hint: this.#refusalHint(problem) });
-    const message = `${this.name} does not take the token in ${this.#options.tokenFile}`;
-    return new RefusedError(problem, { message, hint: this.#refusalHint(problem) });
+    const hint = this.#refusalHint(problem);
+    if (problem.code !== 'unauthorized' && problem.code !== 'rate_limited')
+      return new RefusedError(problem, { hint });
+    // A valid token always passes: whoever is told of too many attempts has made one more.
+    const more = problem.code === 'unauthorized' ? '' : `: ${plainText(problem.detail).replace(/\.$/, '')}`;
+    const message = `${this.name} does not take the token in ${this.#options.tokenFile}${more}`;
+    return new RefusedError(problem, { message, hint });
   }
 
   #refusalHint({ code }: ProblemBody): string | undefined {
     switch (code) {
       case 'unauthorized':
-        return this.kind === 'web'
-          ? 'It is of another home, or was written over: check HOLDFAST_HOME or give --home; else restart web.'
-          : 'Give the file that holds this agent’s token: --token-file.';
+        return this.#tokenHint();
+      case 'rate_limited':
+        return `${this.#tokenHint()} The right token passes at once.`;
       case 'no_such_task':
         return 'See which there are: holdfast list';
       case 'queue_full':
@@ -234,10 +257,17 @@ export class Client {
     }
   }
 
+  #tokenHint(): string {
+    return this.kind === 'web'
+      ? 'It is of another home, or was written over: check HOLDFAST_HOME or give --home; else restart web.'
+      : 'Give the file that holds this agent’s token: --token-file.';
+  }
+
   #unreachable(why: NoAnswer, cause: unknown): UnreachableError {
-    const { kind } = this.#options;
+    const { kind, findAgentUrl } = this.#options;
     const { url, pid } = this.#place();
-    return new UnreachableError(this.name, why, { hint: unreachableHint({ kind, url, pid }, why), cause });
+    const silent = { kind, url, pid, agentUrl: findAgentUrl?.() };
+    return new UnreachableError(this.name, why, { hint: unreachableHint(silent, why), cause });
   }
 }
 

@@ -50,13 +50,18 @@ export const commandTable: Record<string, CommandEntry> = {
   },
   list: {
     group: TASKS,
-    about: 'list tasks, newest first',
+    about: 'list tasks, newest first unless asked otherwise',
     load: async () => (await import('./commands/list.ts')).defineList,
   },
   show: {
     group: TASKS,
     about: 'show one task',
     load: async () => (await import('./commands/show.ts')).defineShow,
+  },
+  events: {
+    group: TASKS,
+    about: 'tell what happened to a task, event by event',
+    load: async () => (await import('./commands/events.ts')).defineEvents,
   },
   logs: {
     group: TASKS,

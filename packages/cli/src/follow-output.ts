@@ -17,6 +17,8 @@ export interface FollowOptions {
   output: Output;
   /** Only this attempt; absent: the task's current one and those that follow. */
   attempt?: number;
+  /** Where to begin; absent: at the first byte of the attempt. */
+  from?: { attempt: number; offset: number };
   /** How long reads may fail. */
   patienceMs: number;
   /** Stops where it is. */
@@ -63,8 +65,8 @@ async function copyOutput(
   nextUpdate: () => Promise<void>,
 ): Promise<FollowEnd> {
   const { io, output, signal, patienceMs, say } = options;
-  let attempt = options.attempt;
-  let offset = 0;
+  let attempt = options.attempt ?? options.from?.attempt;
+  let offset = options.from?.offset ?? 0;
   let isRead = false;
   /** Since when nothing could be read of what is known to be there. */
   let stuckSince: number | undefined;

@@ -5,8 +5,8 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, usageError } from './cli-error.ts';
-import { Client } from './client.ts';
-import { readServiceFiles, readToken, readWebFile } from './find-services.ts';
+import { Client, type ClientOptions } from './client.ts';
+import { isAlive, readServiceFiles, readToken, readWebFile } from './find-services.ts';
 import { findHome } from './home.ts';
 import { type Io, writeTo } from './io.ts';
 import { canColor, type Cell, type Column, type Paint, painter, renderTable } from './render.ts';
@@ -104,7 +104,16 @@ export class Invocation {
     const path = tokenFile === undefined ? join(this.home, 'agent.token') : resolve(this.io.cwd, tokenFile);
     const address = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
     const pid = readServiceFiles(this.home, 'agent').find((file) => file.url === address)?.pid;
-    return new Client({ kind: 'agent', url: address, token: this.#token(path), tokenFile: path, pid, fetch });
+    const token = this.#token(path);
+    return new Client({
+      kind: 'agent',
+      url: address,
+      token,
+      tokenFile: path,
+      pid,
+      fetch,
+      ...this.#patience(),
+    });
   }
 
   /** Web of this home, for what is web's alone: `what` names it. */
@@ -127,8 +136,19 @@ export class Invocation {
       token,
       tokenFile,
       find: () => readWebFile(home),
+      findAgentUrl: () => readServiceFiles(home, 'agent').find((file) => isAlive(file.pid))?.url,
       fetch: this.io.fetch,
+      ...this.#patience(),
     });
+  }
+
+  /** Whoever sits at a terminal is told what it is that takes so long. */
+  #patience(): Pick<ClientOptions, 'onSlow' | 'startTimer'> {
+    if (this.io.stderr.isTTY !== true) return {};
+    return {
+      onSlow: (service) => this.say(`holdfast: waiting for ${service} …`),
+      startTimer: this.io.startTimer,
+    };
   }
 
   #token(path: string): string {

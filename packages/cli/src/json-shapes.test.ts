@@ -95,8 +95,9 @@ function pathsOf(value: unknown, path = ''): Set<string> {
 
 const TASK = Object.keys(makeTask(1));
 const under = (path: string, keys: readonly string[]): string[] => keys.map((key) => `${path}.${key}`);
-const POOL = ['slots', 'running', 'queued', 'paused', 'draining'];
+const POOL = ['slots', 'running', 'queued', 'paused', 'draining', 'claimed'];
 const SEEN_POOL = ['agentId', 'agentName', 'state', 'asOf', 'pool'];
+const FULL_POOL = [...SEEN_POOL, 'waitingForWorkers'];
 const ITEM = [
   'taskId',
   'attempt',
@@ -115,6 +116,28 @@ const shapes: readonly (readonly [argv: readonly string[], paths: readonly strin
   [['run', '--', 'true'], under('', TASK)],
   [['list'], under('[]', TASK)],
   [['show', one], under('', TASK)],
+  [
+    ['events', one],
+    [
+      ...under('.items[]', [
+        'seq',
+        'kind',
+        'taskId',
+        'sessionId',
+        'attempt',
+        'from',
+        'to',
+        'at',
+        'reason',
+        'data',
+      ]),
+      ...under('.received[]', ['seq', 'generation', 'receivedAt']),
+    ],
+  ],
+  [
+    ['cancel', '--session', 's', '--dry-run'],
+    ['.matched', ...under('.items[]', ['id', 'title', 'result', 'code', 'message', 'newId'])],
+  ],
   [
     ['cancel', one, missing],
     [
@@ -155,7 +178,7 @@ const shapes: readonly (readonly [argv: readonly string[], paths: readonly strin
   ],
   [
     ['pool', 'status'],
-    [...under('[]', SEEN_POOL), ...under('[].pool', POOL)],
+    [...under('[]', FULL_POOL), ...under('[].pool', POOL)],
   ],
   ...['pause', 'drain', 'resume'].map(
     (verb) =>
@@ -193,6 +216,24 @@ test('each command prints every key that it is documented to print', async () =>
   web.answers.set('GET /tasks', () => [200, { items: [...web.tasks.values()], total: 2 }]);
   web.answers.set(`POST /tasks/${one}/resolve`, () => [200, running]);
   web.answers.set(`POST /tasks/${one}/reclaim`, () => [200, running]);
+  const event = {
+    seq: 1,
+    kind: 'failed',
+    taskId: one,
+    sessionId: 's',
+    attempt: 1,
+    from: 'running',
+    to: 'failed',
+  };
+  web.answers.set(`GET /tasks/${one}/events`, () => [
+    200,
+    {
+      items: [{ ...event, at: NOW, reason: 'exit', data: {} }],
+      received: [{ seq: 1, generation: 1, receivedAt: NOW }],
+    },
+  ]);
+  const row = { id: one, title: 't', result: 'wouldDo', code: 'c', message: 'm', newId: missing };
+  web.answers.set('POST /tasks/bulk', () => [200, { items: [row], matched: 1 }]);
   web.answers.set('POST /reclaim', () => [200, { items: [item], unreachable: [gone] }]);
   for (const verb of ['pause', 'drain', 'resume'])
     web.answers.set(`POST /agents/agent-1/${verb}`, () => [200, makePool()]);

@@ -2,10 +2,8 @@
  * Requests that may have been carried out and whose answer did not arrive. Guarantees: what became of one is said to
  * be unknown (exit code 75), with what to do; an error that tells what became of it is left as it is.
  */
-import { CliError } from './cli-error.ts';
 import type { Client } from './client.ts';
-import { exitCodes } from './exit-codes.ts';
-import { RefusedError, UnreachableError } from './service-error.ts';
+import { LostAnswerError, RefusedError, UnreachableError } from './service-error.ts';
 
 export interface LostAnswer {
   /** What is not known, as in "whether … is not known". */
@@ -24,11 +22,7 @@ export function afterLostAnswer(
 ): unknown {
   const why = whyLost(client, error, isPassedOn);
   if (why === undefined) return error;
-  return new CliError(`${why}: whether ${whether} is not known`, {
-    exitCode: exitCodes.unknown,
-    hint,
-    cause: error,
-  });
+  return new LostAnswerError(`${why}: whether ${whether} is not known`, { hint, cause: error });
 }
 
 /** A service that failed inside cannot say how far it had come. */

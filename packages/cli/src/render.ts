@@ -25,6 +25,8 @@ export interface Column {
   align?: 'right';
   /** May be cut to this many columns on a terminal that is too narrow; absent: never. */
   least?: number;
+  /** Gives only when no other may, and after all have gone that may be left out. */
+  givesLast?: boolean;
   /** Is left out of a terminal on which even the least does not fit: the lowest number goes first. */
   dropAt?: number;
 }
@@ -61,8 +63,10 @@ export function renderTable({ columns, rows, paint, width }: TableOptions): stri
 function chooseColumns(columns: readonly Column[], widths: readonly number[], width: number): number[] {
   let kept = columns.map((_, index) => index);
   const leastOf = (index: number): number => {
-    const { head, least } = columns[index]!;
-    return least === undefined ? widths[index]! : Math.min(widths[index]!, Math.max(least, textWidth(head)));
+    const { head, least, givesLast } = columns[index]!;
+    return least === undefined || givesLast === true
+      ? widths[index]!
+      : Math.min(widths[index]!, Math.max(least, textWidth(head)));
   };
   const leastWidth = (): number =>
     kept.reduce((sum, index) => sum + leastOf(index), 0) + GAP.length * (kept.length - 1);
@@ -93,14 +97,21 @@ function shrink(widths: number[], columns: readonly Column[], width: number): vo
   let excess = widths.reduce((sum, one) => sum + one, 0) + GAP.length * (widths.length - 1) - width;
   for (; excess > 0; excess -= 1) {
     let widest = -1;
-    for (const [index, column] of columns.entries()) {
-      const canGive =
-        column.least !== undefined && widths[index]! > Math.max(column.least, textWidth(column.head));
-      if (canGive && (widest < 0 || widths[index]! > widths[widest]!)) widest = index;
-    }
+    const may = givers(widths, columns);
+    for (const index of may) if (widest < 0 || widths[index]! > widths[widest]!) widest = index;
     if (widest < 0) return;
     widths[widest]! -= 1;
   }
+}
+
+/** The columns that may be cut further, those that give last only if there are no others. */
+function givers(widths: readonly number[], columns: readonly Column[]): number[] {
+  const may = [...columns.keys()].filter((index) => {
+    const { least, head } = columns[index]!;
+    return least !== undefined && widths[index]! > Math.max(least, textWidth(head));
+  });
+  const first = may.filter((index) => columns[index]!.givesLast !== true);
+  return first.length > 0 ? first : may;
 }
 
 /** `name  value` lines, names aligned. Values are printed whole. */

@@ -51,7 +51,18 @@ export class UnreachableError extends CliError {
   }
 }
 
-/** An error of one of several, as `--json` tells it. */
+/** What became of a request is not known: exit code 75. */
+export class LostAnswerError extends CliError {
+  constructor(message: string, options: { hint: string; cause: unknown }) {
+    super(message, { ...options, exitCode: exitCodes.unknown });
+    this.name = 'LostAnswerError';
+  }
+}
+
+/**
+ * An error of one of several, as `--json` tells it. `code` is the service's own, or says that no answer came:
+ * `answer_lost` (the request may have arrived), `unreachable` (it was not sent).
+ */
 export interface ProblemReport {
   code?: string;
   status?: number;
@@ -59,6 +70,9 @@ export interface ProblemReport {
 }
 
 export function reportOf(error: CliError): ProblemReport {
+  if (error instanceof LostAnswerError) return { code: 'answer_lost', detail: error.message };
+  if (error instanceof UnreachableError)
+    return { code: error.wasSent ? 'answer_lost' : 'unreachable', detail: error.message };
   if (!(error instanceof RefusedError)) return { detail: error.message };
   const { code, status } = error.problem;
   return { code, status, detail: error.message };

@@ -1,9 +1,39 @@
-/** The word that was meant. Guarantees: one that is near enough to be a slip of the fingers, or none. */
+/**
+ * The word that was meant. Guarantees: what other programs call it, else one that is near enough to be a slip of the
+ * fingers, or none.
+ */
 import { type CliError, usageError } from './cli-error.ts';
 
 /** Commander's bounds for its own words: at most three slips, and more than 40 % alike. */
 const MOST_SLIPS = 3;
 const LEAST_ALIKE = 0.4;
+
+/**
+ * Words of other programs, where the nearest letters would lead elsewhere. Of those meant, the ones that there are
+ * stand to choice; none at all: no letters are near to what has no counterpart.
+ */
+const synonyms: Readonly<Record<string, readonly string[]>> = {
+  ps: ['list', 'status'],
+  ls: ['list', 'status', 'show'],
+  kill: ['cancel'],
+  stop: ['cancel', 'pause'],
+  rm: ['remove', 'cancel'],
+  delete: ['remove', 'cancel', 'archive'],
+  start: ['up', 'run', 'resume'],
+  exec: ['run'],
+  submit: ['run'],
+  log: ['logs'],
+  tail: ['logs'],
+  history: ['events'],
+  status: ['list', 'stats', 'show'],
+  top: ['watch'],
+  // Ctrl-C is what ends it; its help says so.
+  down: ['help up'],
+  version: ['--version'],
+  tcsh: [],
+  csh: [],
+  ksh: [],
+};
 
 export function nearestWord(word: string, choices: readonly string[]): string | undefined {
   let nearest: string | undefined;
@@ -26,8 +56,17 @@ export function unknownWord(what: string, word: string, choices: readonly string
 
 /** A line to be put behind an error, as commander puts it; empty where no word is near. */
 export function meantText(word: string, choices: readonly string[]): string {
+  const meant = meantWords(word, choices);
+  return meant.length === 0 ? '' : `\n(Did you mean ${meant.join(' or ')}?)`;
+}
+
+function meantWords(word: string, choices: readonly string[]): string[] {
+  const known = Object.hasOwn(synonyms, word) ? synonyms[word]! : undefined;
+  const there = known?.filter((one) => choices.includes(one)) ?? [];
+  if (there.length > 0) return there;
+  if (known?.length === 0) return [];
   const nearest = nearestWord(word, choices);
-  return nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;
+  return nearest === undefined ? [] : [nearest];
 }
 
 /** Letters put in, left out, changed or swapped with their neighbour (Damerau 1964, optimal string alignment). */

@@ -105,6 +105,7 @@ const doubts: Record<NonNullable<NonNullable<SeenTask['knowledge']>['reason']>, 
   agent_degraded: 'its agent cannot vouch for its tasks (journal or sweep)',
   not_on_agent: 'its agent no longer has it',
   agent_removed: 'its agent was removed',
+  web_down: 'web did not run, and has not heard from its agent since',
 };
 
 /** Why nobody vouches for the status, or undefined if somebody does. */
@@ -112,6 +113,12 @@ export function doubtText(task: SeenTask): string | undefined {
   const { knowledge } = task;
   if (knowledge === undefined || knowledge.state === 'live') return undefined;
   return knowledge.reason === undefined ? 'nobody vouches for it' : doubts[knowledge.reason];
+}
+
+/** What a task of which nobody knows may do: one that was seen waiting may have begun since. */
+export function mayRunText({ status, lastStatus }: SeenTask): string {
+  const known = status === 'unknown' ? lastStatus : status;
+  return known === 'queued' || known === 'submitted' ? 'the task may run by now' : 'the task may still run';
 }
 
 /** How an ended task ended: `failed: exit 3`, `cancelled`, `lost`. */

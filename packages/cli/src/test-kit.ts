@@ -65,7 +65,7 @@ export function makeAgent(id: string, name: string, change: Partial<ShownAgent> 
 }
 
 export function makePool(change: Partial<Pool> = {}): Pool {
-  return { slots: 4, running: 1, queued: 2, paused: false, draining: false, ...change };
+  return { slots: 4, running: 1, queued: 2, paused: false, draining: false, claimed: 0, ...change };
 }
 
 /** Ids that differ in their first digits. */
@@ -241,7 +241,10 @@ function countsOf(tasks: ShownTask[]): Record<string, number> {
 }
 
 function pageOf(all: ShownTask[], query: URLSearchParams): unknown {
-  const fitting = all.filter((task) => task.id.includes(query.get('q') ?? ''));
+  const isNamed = query.get('notQueue') === 'default';
+  const fitting = all.filter(
+    (task) => task.id.includes(query.get('q') ?? '') && (!isNamed || task.queue !== 'default'),
+  );
   const start = fitting.findIndex((task) => task.id === query.get('after')) + 1;
   const items = fitting.slice(start, start + Number(query.get('limit')));
   const next = start + items.length < fitting.length ? { next: items.at(-1)?.id } : {};

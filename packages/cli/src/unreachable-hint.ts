@@ -10,9 +10,11 @@ export interface Silent {
   url: string;
   /** Whose announcement the address is from; absent for an address that was given by hand. */
   pid?: number | undefined;
+  /** Of web: an agent that could be asked instead. */
+  agentUrl?: string | undefined;
 }
 
-export function unreachableHint({ kind, url, pid }: Silent, why: NoAnswer): string {
+export function unreachableHint({ kind, url, pid, agentUrl }: Silent, why: NoAnswer): string {
   const start = 'Start it with: holdfast up';
   if (pid === undefined) {
     const address = kind === 'web' ? 'the address' : '--agent-url';
@@ -21,7 +23,10 @@ export function unreachableHint({ kind, url, pid }: Silent, why: NoAnswer): stri
       : `Check ${address}, and that the ${kind === 'web' ? 'service' : 'agent'} runs.`;
   }
   if (!isAlive(pid)) return `Its process (pid ${pid}) is gone. ${start}`;
-  if (why.kind === 'silent') return stuckHint(pid);
+  if (why.kind === 'silent') {
+    const round = agentUrl === undefined ? '' : ` Until then go round it: --agent-url ${agentUrl}`;
+    return stuckHint(pid) + round;
+  }
   // A number that the system has given to another program since is not to be killed.
   if (why.kind === 'refused')
     return `${start}. (A process ${pid} is there; if ps -fp ${pid} shows that it is Holdfast’s, it is starting or stopping.)`;

@@ -6,7 +6,7 @@
  */
 import type { Client, SeenTask } from './client.ts';
 import { exitCodes, signalExitCode, taskExitCode } from './exit-codes.ts';
-import { type FollowEnd, followOutput } from './follow-output.ts';
+import { type FollowEnd, followOutput, type FollowOptions } from './follow-output.ts';
 import type { Invocation } from './invocation.ts';
 import type { StopSignal } from './io.ts';
 import { endText } from './task-text.ts';
@@ -23,8 +23,8 @@ export interface WaitOptions {
   isAccepted?: boolean;
   /** What ends the wait: the task's end, or that of the output that is followed. */
   until: 'task' | 'output';
-  /** Copy the output to standard output; of one attempt only, if it is named. */
-  follow?: { attempt?: number };
+  /** Copy the output to standard output; of one attempt only, if it is named; from a place, if it is given. */
+  follow?: Pick<FollowOptions, 'attempt' | 'from'>;
 }
 
 export type WaitEnd =

@@ -22,10 +22,11 @@ export interface WatchScreen {
 
 const columns: readonly Column[] = [
   { head: 'ID' },
-  { head: 'STATUS', least: 12 },
-  { head: 'TOOK', align: 'right' },
-  { head: 'EXIT', align: 'right' },
-  { head: 'AGENT', least: 6 },
+  // It holds the age of the last proof: that stands for as long as anything does.
+  { head: 'STATUS', least: 12, givesLast: true },
+  { head: 'TOOK', align: 'right', dropAt: 3 },
+  { head: 'EXIT', align: 'right', dropAt: 1 },
+  { head: 'AGENT', least: 6, dropAt: 2 },
   { head: 'TASK', least: 8 },
 ];
 /** Above the rows: the state of the link, a blank line, the heads. Below: how many are not shown. */

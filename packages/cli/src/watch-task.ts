@@ -13,7 +13,7 @@ import type { Client, SeenTask } from './client.ts';
 import { RefusedError, UnreachableError } from './service-error.ts';
 import { openTaskStream, reconnectDelayMs, type StreamEnd, type StreamOptions } from './task-stream.ts';
 import { type Io, pause, type Timer } from './io.ts';
-import { doubtText } from './task-text.ts';
+import { doubtText, mayRunText } from './task-text.ts';
 import { spanText } from './words.ts';
 
 export interface WatchOptions {
@@ -66,7 +66,8 @@ export async function watchTask(options: WatchOptions): Promise<WatchEnd> {
     last = task;
     if (task.status === 'unknown') {
       const why = `its status is unknown: ${doubtText(task) ?? 'nobody vouches for it'}`;
-      beginDoubt(why, `The task may still run; ${why}. Waiting up to ${spanText(patienceMs)} for the truth.`);
+      const may = mayRunText(task).replace(/^t/, 'T');
+      beginDoubt(why, `${may}; ${why}. Waiting up to ${spanText(patienceMs)} for the truth.`);
     } else {
       endDoubt(`The task is ${task.status}.`);
     }

@@ -56,6 +56,11 @@ export function timeText(at: number): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+/** The same to the millisecond: `2026-11-21 14:02:11.042`. */
+export function stampText(at: number): string {
+  return `${timeText(at)}.${String(new Date(at).getMilliseconds()).padStart(3, '0')}`;
+}
+
 function two(n: number): string {
   return String(n).padStart(2, '0');
 }

@@ -66,7 +66,7 @@ export function defineAgents(command: Command, invocation: Invocation): void {
   });
   addManual(list, {
     guarantees: [
-      'PROOF is when the agent last vouched for its tasks. Figures of a link that is not live have a question mark.',
+      'PROOF is when the agent last vouched for its tasks. WAIT FOR SLOT are tasks that it will run itself, CLAIMED those that workers hold; those that wait for a worker: holdfast pool status. Figures of a link that is not live have a question mark.',
     ],
     exits: { ok: 'what web knows was printed', refused: 'the token is not taken' },
     examples: [
@@ -134,7 +134,8 @@ const columns: readonly Column[] = [
   { head: 'LINK' },
   { head: 'PROOF' },
   { head: 'RUNNING', align: 'right' },
-  { head: 'QUEUED', align: 'right' },
+  { head: 'WAIT FOR SLOT', align: 'right' },
+  { head: 'CLAIMED', align: 'right', dropAt: 4 },
   { head: 'VERSION', dropAt: 2 },
   { head: 'ID', least: 8, dropAt: 3 },
   { head: 'ADDRESS', least: 12, dropAt: 1 },
@@ -158,13 +159,15 @@ async function printAgents(invocation: Invocation, agents: readonly ShownAgent[]
   const now = invocation.io.now();
   const rows = agents.map((agent): Cell[] => {
     const { state, asOf, pool, version } = agent;
+    // Figures of a link that is not live were true once.
+    const mark = state === 'live' ? '' : '?';
     return [
       plainText(agent.name),
       { text: state, style: styles[state] },
       asOf === 0 ? 'none yet' : `${ageText(now - asOf)} ago`,
-      // Figures of a link that is not live were true once.
-      pool === undefined ? '?' : `${pool.running}/${pool.slots}${state === 'live' ? '' : '?'}`,
-      pool === undefined ? '?' : `${pool.queued}${state === 'live' ? '' : '?'}`,
+      pool === undefined ? '?' : `${pool.running}/${pool.slots}${mark}`,
+      pool === undefined ? '?' : `${pool.queued}${mark}`,
+      pool?.claimed === undefined ? '?' : `${pool.claimed}${mark}`,
       plainText(version ?? ''),
       agent.id,
       agent.url,

@@ -1,6 +1,7 @@
 /** `holdfast config show`: each setting's value and where it came from. `--json` prints an array. */
 import type { Command } from 'commander';
 import { flagOf, loadConfig, settings } from '@holdfast/shared';
+import { defaultOf } from '../default-subcommand.ts';
 import type { Invocation } from '../invocation.ts';
 import { addManual } from '../manual.ts';
 import { addSettingOptions, settingFlags, settingNames } from '../setting-options.ts';
@@ -8,7 +9,9 @@ import { addSettingOptions, settingFlags, settingNames } from '../setting-option
 const columns = [{ head: 'SETTING' }, { head: 'VALUE' }, { head: 'FROM' }, { head: 'VARIABLE' }];
 
 export function defineConfig(command: Command, invocation: Invocation): void {
-  const show = command.command('show').description('print each setting, its value and where it came from');
+  const show = command
+    .command('show', defaultOf(invocation, 'config'))
+    .description('print each setting, its value and where it came from');
   addSettingOptions(show);
   show.action(() => {
     const { config, sources } = loadConfig({ flags: settingFlags(show), env: invocation.io.env });
@@ -40,13 +43,13 @@ export function defineConfig(command: Command, invocation: Invocation): void {
     guarantees: [
       'Settings are given by flags, the environment or config.json; this shows which of them hold.',
     ],
-    examples: ['holdfast config show', 'holdfast config show --help'],
+    examples: ['holdfast config', 'holdfast config show --slots 8'],
   });
   addManual(show, {
     guarantees: [
       'Flags go over the environment (HOLDFAST_…), that over config.json in the home, that over the defaults. What is printed is what a service would get that starts now, from this shell. Addresses of notification channels are secrets, and not shown.',
     ],
-    exits: { ok: 'the configuration is valid', failed: 'config.json cannot be read' },
+    exits: { ok: 'the configuration is valid', failed: 'it could not be printed' },
     examples: [
       'holdfast config show',
       'holdfast config show --slots 8',

@@ -200,8 +200,8 @@ test('an agent that does not run, or of another version, is a failure', async ()
 test('a clock is judged with the round trip as its tolerance', async () => {
   await using web = await startWell();
   for (const [at, expected] of [
-    [NOW + 60_000, /fail clock: .* is 1:00 ahead of this one/],
-    [NOW - 60_000, /fail clock: .* is 1:00 behind this one/],
+    [NOW + 60_000, /fail clock: the clock of the agent laptop at \S+ is 1:00 ahead of this one/],
+    [NOW - 60_000, /fail clock: the clock of the agent laptop at \S+ is 1:00 behind this one/],
   ] as const) {
     setInfo(web, { at, sweptAt: at });
     expect(problems((await diagnose(web.home)).found)).toEqual([expect.stringMatching(expected)]);
@@ -211,6 +211,38 @@ test('a clock is judged with the round trip as its tolerance', async () => {
   setInfo(web, { at: NOW + 75_000, sweptAt: NOW + 75_000 });
   const { found } = await diagnose(web.home, { change: slow });
   expect(found.find((one) => one.check === 'clock')?.level).toBe('ok');
+});
+
+test('a clock that web finds to be off is named, with its direction, how much, and what to do', async () => {
+  await using web = await startWell();
+  web.agents = [
+    makeAgent('a1', 'laptop'),
+    makeAgent('a2', 'fast', { clockAheadMs: 90_000 }),
+    makeAgent('a3', 'slow', { clockAheadMs: -4000 }),
+    makeAgent('a4', 'gone', { clockAheadMs: 9000, state: 'late' }),
+  ];
+  const { code, found } = await diagnose(web.home);
+  expect(code).toBe(1);
+  const clocks = found.filter((one) => one.check === 'agent-clock');
+  expect(clocks.map(({ level, message }) => `${level} ${message}`)).toEqual([
+    'fail the clock of fast is 1:30 ahead of that of web',
+    'fail the clock of slow is 4.0 s behind that of web',
+  ]);
+  for (const { hint } of clocks) expect(hint).toContain('timedatectl set-ntp true');
+});
+
+test('doctor says of a count what it counts', async () => {
+  await using web = await startWell();
+  setInfo(web, { live: 12, pool: makePool({ queued: 0, claimed: 3 }) });
+  const { stdout } = await run(['doctor'], { home: web.home });
+  expect(stdout).toMatch(/^✓ ok +journal-writable +its journal can be written \(12 tasks not ended\), /m);
+  expect(stdout).toMatch(
+    /^✓ ok +pool +4 slots, 1 running, 0 waiting for a slot; 3 held by workers, 8 waiting for one$/m,
+  );
+  setInfo(web, { live: 1, pool: makePool({ queued: 0 }) });
+  expect((await run(['doctor'], { home: web.home })).stdout).toMatch(
+    /^✓ ok +pool +4 slots, 1 running, 0 waiting for a slot$/m,
+  );
 });
 
 test('a journal that cannot be written, a sweep that is late and a service that is not ready are failures', async () => {
@@ -237,7 +269,7 @@ test('a pool that starts nothing is told, by whom', async () => {
   setInfo(web, { pool: makePool({ paused: true, attention }) });
   expect(problems((await diagnose(web.home)).found)).toEqual([
     'fail pool: it starts nothing: 80 MB are free (low_disk)',
-    'warn pool: it is paused: 2 queued tasks wait',
+    'warn pool: it is paused: 2 tasks wait for a slot',
   ]);
 });
 

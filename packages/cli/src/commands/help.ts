@@ -17,10 +17,14 @@ protocol version: fields may be added, none is renamed or removed. Times are mil
   run                 Task; with --wait as it ended
   list                Task[]
   show                Task
-  cancel, retry,
+  events              { items: Event[], received?: { seq, generation, receivedAt }[] }; received is web's: when it had
+                      each, in the same order
+  cancel ID, retry ID,
   reclaim ID,
   resolve             { ref, id, task: Task }[] in the order given; of one that was refused, or whose answer was lost
                       { ref, id?, problem: Problem }
+  cancel, retry of all
+  that fit            { items: BulkItem[], matched }; matched is how many fit
   reclaim --stale     { items: ReclaimItem[], unreachable: { agentId, name, state, message }[] }
   wait                { ref, id, task: Task | null, exitCode }[]; of one that could not be waited for
                       { ref, id?, exitCode, problem: Problem }
@@ -40,19 +44,24 @@ protocol version: fields may be added, none is renamed or removed. Times are mil
   up                  { dashboardUrl, home, agent: Service, web: Service }
 
   Task                { id, sessionId, externalId?, agentId?, title?, spec, status, attempt, queue, priority, labels,
-                      retryOf?, seq, createdAt, startedAt?, endedAt?, notBeforeAt?, stopRequested?, claim?, process?,
-                      outcome?, outputBytes, lastOutputAt?, lastLine?, attention?, updatedAt, knowledge, pending?,
-                      lastStatus?, unknownSince?, refused?, verdict? }; with --agent-url without what is web's:
-                      updatedAt, knowledge and what follows them
+                      retryOf?, seq, createdAt, statusAt?, startedAt?, endedAt?, notBeforeAt?, stopRequested?, claim?,
+                      process?, outcome?, outputBytes, lastOutputAt?, lastLine?, attention?, updatedAt, knowledge,
+                      pending?, lastStatus?, unknownSince?, refused?, verdict? }; with --agent-url without what is
+                      web's: updatedAt, knowledge and what follows them
   Agent               { id, name, url, version?, state, asOf, reason?, detail?, pool?, lag, digestOk?, heartbeatMs?,
-                      reconnects, progress? }
+                      clockAheadMs?, reconnects, progress? }
   Session             { id, title?, archived, createdAt, updatedAt, status, counts }
   Pool                { slots, running, queued, paused, draining, claimed?, attention? }
-  SeenPool            { agentId, agentName, state, asOf, pool: Pool | null }; what it says holds as of asOf, and for
-                      now only if state is "live"
+  SeenPool            { agentId, agentName, state, asOf, pool: Pool | null, waitingForWorkers? }; what it says holds
+                      as of asOf, and for now only if state is "live". pool.queued wait for a slot, pool.claimed are
+                      held by workers, waitingForWorkers wait in named queues
+  Event               { seq, kind, taskId, sessionId, attempt, from, to, at, reason?, data? }
+  BulkItem            { id, title?, result: "done" | "promised" | "refused" | "wouldDo", code?, message?, newId? };
+                      done: the request was taken
   ReclaimItem         { taskId, attempt, evidence: { code, message, sinceAt }, action, result, message?, agentId?,
                       agentName? }
-  Problem             { code?, status?, detail }
+  Problem             { code?, status?, detail }; code is the service's, or answer_lost: whether it was done is not
+                      known; or unreachable: it was not sent
   Service             { url, pid, id?, name?, isOurs }
 
 An error prints no document, but for commands that take several ids. logs, completion and run --follow print what they

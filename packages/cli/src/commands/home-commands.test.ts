@@ -174,7 +174,12 @@ test('systemd stops a service and never its tasks', async () => {
   const both = await run(['service', 'print'], { home: '/h', env: { HOME: '/u' } });
   expect(both.stdout).toContain('# /u/.config/systemd/user/holdfast-agent.service\n');
   expect(both.stdout).toContain('# /u/.config/systemd/user/holdfast-web.service\n');
-  expect((await run(['service', 'print', 'database'], { home: '/h' })).code).toBe(2);
+  const none = await run(['service', 'print', 'zz'], { home: '/h' });
+  expect(none).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'holdfast: there is no service "zz"\n  There are: agent, web\n',
+  });
   expect((await run(['service', 'print', '--systemd', '--launchd'], { home: '/h' })).code).toBe(2);
 });
 
@@ -275,6 +280,12 @@ test('each shell’s script names every command; a shell that is not known is a 
   expect(stderr).toContain('bash, zsh, fish');
   expect((await run(['completion', 'bsh'])).stderr).toContain('Did you mean bash?');
   expect((await run(['completion', 'bash', '--json'])).code).toBe(2);
+});
+
+test('completion without a shell is a usage error that says what is missing', async () => {
+  const { code, stdout, stderr } = await run(['completion']);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toBe("holdfast: missing required argument 'shell'\n  See: holdfast completion --help\n");
 });
 
 test('help tells of each command, of its subcommands, and of what is the same for all', async () => {

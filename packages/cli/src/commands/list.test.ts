@@ -125,6 +125,31 @@ test('filters are passed on as the API names them', async () => {
   expect(query?.getAll('label')).toEqual(['a=b', 'c']);
 });
 
+test('a search and an order are passed on, the order to web alone', async () => {
+  await using web = await startFakeWeb();
+  for (const [argv, query] of [
+    [['-q', 'deploy it'], { q: 'deploy it', order: null }],
+    [['--search', 'x', '--order', 'longest'], { q: 'x', order: 'longest' }],
+    [['--order', 'changed'], { q: null, order: 'changed' }],
+  ] as const) {
+    expect((await run(['list', ...argv], { home: web.home })).code).toBe(0);
+    const asked = web.requests.findLast((request) => request.path === '/api/tasks')?.query;
+    expect({ q: asked?.get('q'), order: asked?.get('order') }).toEqual(query);
+  }
+  const wrong = await run(['list', '--order', 'longst'], { home: web.home });
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('Did you mean longest?')]);
+  const direct = ['--agent-url', web.url, '--token-file', `${web.home}/web.token`];
+  expect((await run(['list', '--order', 'oldest', ...direct])).code).toBe(2);
+});
+
+test('a filter that web refuses is exit code 4, in its words', async () => {
+  await using web = await startFakeWeb();
+  const detail = 'The query is not valid: /sessionId must match';
+  web.answers.set('GET /tasks', () => [422, { status: 422, code: 'invalid', detail }]);
+  const { code, stdout, stderr } = await run(['list', '--session', '%%'], { home: web.home });
+  expect([code, stdout, stderr]).toEqual([4, '', `holdfast: ${detail}\n`]);
+});
+
 test('an agent that nobody has is no empty list', async () => {
   await using web = await startFakeWeb();
   const { code, stdout, stderr } = await run(['list', '--agent', 'latpop', '--json'], { home: web.home });

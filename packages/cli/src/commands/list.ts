@@ -1,40 +1,40 @@
 /**
- * `holdfast list`: tasks, newest first. Guarantees: what nobody vouches for is marked so; `--json` prints an array of
+ * `holdfast list`: tasks, newest first unless asked otherwise. Guarantees: what nobody vouches for is marked so; `--json` prints an array of
  * the API's tasks, and nothing is left out of it but by the filters and the limit.
  */
 import type { Command } from 'commander';
-import { shownStatuses } from '@holdfast/shared/status';
 import { chooseAgent } from '../agent-ref.ts';
 import { usageError } from '../cli-error.ts';
 import type { Client, SeenAgent, SeenTask, TaskPage } from '../client.ts';
+import {
+  addFilterOptions,
+  type FilterOptions,
+  filterQuery,
+  isFiltered,
+  taskFilter,
+} from '../filter-options.ts';
 import type { Invocation } from '../invocation.ts';
 import { addManual } from '../manual.ts';
-import { addLimitOptions, collect, type LimitOptions, limitOf, readPages } from '../pages.ts';
+import { addLimitOptions, type LimitOptions, limitOf, readPages } from '../pages.ts';
 import type { Cell, Column } from '../render.ts';
 import { unknownWord } from '../suggest.ts';
 import { shortIds } from '../task-ref.ts';
 import { elapsedText, exitText, statusText, taskName } from '../task-text.ts';
 import { ageText, plainText } from '../words.ts';
 
-interface ListOptions extends LimitOptions {
-  status?: string[];
-  session?: string;
-  agent?: string;
-  label?: string[];
+interface ListOptions extends LimitOptions, FilterOptions {
+  order?: string;
 }
 
+const orders = ['newest', 'oldest', 'changed', 'longest'] as const;
+
 export function defineList(command: Command, invocation: Invocation): void {
-  command
-    .alias('ls')
-    .optionsGroup('Which tasks:')
+  addFilterOptions(command.alias('ls').optionsGroup('Which tasks:'))
+    .optionsGroup('In which order:')
     .option(
-      '--status <status>',
-      `of this status: ${shownStatuses.join(', ')}; may be repeated, or a list`,
-      collect,
-    )
-    .option('--session <id>', 'of this session')
-    .option('--agent <name>', 'of this agent, by name or id')
-    .option('--label <key=value>', 'with this label (key alone: of any value); may be repeated', collect);
+      '--order <order>',
+      'newest (default) or oldest; changed: the newest change of a status first; longest: what is in hand for longest',
+    );
   addLimitOptions(command).action(async (options: ListOptions) => {
     const limit = limitOf(options);
     const query = listQuery(invocation, options);
@@ -57,39 +57,34 @@ export function defineList(command: Command, invocation: Invocation): void {
     examples: [
       'holdfast list --status running,unknown',
       'holdfast list --session nightly --label branch=main --all',
+      'holdfast list -q deploy --order changed',
       'holdfast list --json | jq -r \'.[] | select(.status == "failed") | .id\'',
     ],
   });
 }
 
 function listQuery(invocation: Invocation, options: ListOptions): URLSearchParams {
-  const { session, agent, label = [] } = options;
-  const query = new URLSearchParams();
-  const statuses = (options.status ?? []).flatMap((text) => text.split(','));
-  for (const status of statuses) {
-    if (!(shownStatuses as readonly string[]).includes(status)) {
-      throw unknownWord('status', status, shownStatuses);
-    }
-  }
-  if (statuses.length > 0) query.set('status', statuses.join(','));
-  if (session !== undefined) query.set('sessionId', session);
-  if (agent !== undefined) {
-    if (invocation.options.agentUrl !== undefined)
-      throw usageError('with --agent-url there is one agent only');
-    query.set('agent', agent);
-  }
-  for (const one of label) query.append('label', one);
+  const query = filterQuery(taskFilter(invocation, options));
+  const { order } = options;
+  if (order === undefined) return query;
+  if (!orders.some((one) => one === order)) throw unknownWord('order', order, orders);
+  if (invocation.options.agentUrl !== undefined)
+    throw usageError('--order is web’s: an agent lists the newest first', 'Leave out --agent-url.');
+  query.set('order', order);
   return query;
 }
 
 async function readTasks(client: Client, query: URLSearchParams, limit: number): Promise<TaskPage> {
   const items: SeenTask[] = [];
   let last: TaskPage = { items };
+  let total: number | undefined;
   for await (const page of readPages((asked) => client.readTasks(asked), query, limit)) {
     items.push(...page.items);
     last = page;
+    // Only the first page says it.
+    total ??= page.total;
   }
-  return { ...last, items };
+  return { ...last, items, ...(total === undefined ? {} : { total }) };
 }
 
 const columns: readonly Column[] = [
@@ -111,9 +106,10 @@ async function printTasks(
 ): Promise<void> {
   const { items } = page;
   if (items.length === 0) {
-    const isFiltered = Object.keys(options).some((name) => name !== 'limit' && name !== 'all');
     invocation.say(
-      isFiltered ? 'No task fits.' : 'There are no tasks yet. Run one with: holdfast run -- echo hello',
+      isFiltered(options)
+        ? 'No task fits.'
+        : 'There are no tasks yet. Run one with: holdfast run -- echo hello',
     );
     return;
   }
@@ -135,7 +131,7 @@ async function printTasks(
   });
   await invocation.printTable(columns, rows);
   if (isTerminal && page.next !== undefined) {
-    const of = page.total === undefined ? 'the newest' : `of ${page.total}`;
-    invocation.say(`${items.length} ${of}; see more with --limit or --all`);
+    const of = page.total === undefined ? `The first ${items.length}` : `${items.length} of ${page.total}`;
+    invocation.say(`${of}; see more with --limit or --all`);
   }
 }

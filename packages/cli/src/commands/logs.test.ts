@@ -99,3 +99,61 @@ test('Ctrl-C ends logs -f as an interrupt, whatever was being read', async () =>
   terminal.signal('SIGINT');
   expect(await code).toBe(130);
 });
+
+test('--tail prints the last lines as they are, whatever their length, with or without a newline at the end', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(id, makeTask(7, { status: 'completed', attempt: 1 }));
+  const long = 'x'.repeat(100_000);
+  for (const [text, n, expected] of [
+    ['a\nb\nc\n', '2', 'b\nc\n'],
+    ['a\nb\nc', '2', 'b\nc'],
+    ['a\nb\n\n', '1', '\n'],
+    ['a\nb\n', '9', 'a\nb\n'],
+    ['a\nb\n', '0', ''],
+    ['', '3', ''],
+    [`first\n${long}\n${long}\n`, '2', `${long}\n${long}\n`],
+  ] as const) {
+    web.output.set(`${id}/1`, { text, isComplete: true });
+    for (const follow of [[], ['-f']]) {
+      const { code, stdout } = await run(['logs', id, '--tail', n, ...follow], { home: web.home });
+      expect([n, follow, code, stdout === expected]).toEqual([n, follow, 0, true]);
+    }
+  }
+  web.tasks.set(id, makeTask(7));
+  expect((await run(['logs', id, '--tail', '5'], { home: web.home })).stderr).toContain('has not started');
+  expect((await run(['logs', id, '--tail', 'some'], { home: web.home })).code).toBe(2);
+});
+
+test('--tail with -f goes on from there, into the attempts that follow', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(id, makeTask(7, { status: 'running', attempt: 1, outputBytes: 6 }));
+  web.output.set(`${id}/1`, { text: 'a\nb\nc\n', isComplete: false });
+  const terminal = openTerminal({ argv: ['logs', '-f', '--tail', '1', id], home: web.home });
+  const code = runCli(terminal.io);
+  await terminal.until('c\n');
+  await web.until(() => web.streams() === 1);
+  web.output.set(`${id}/1`, { text: 'a\nb\nc\nd\n', isComplete: true });
+  web.output.set(`${id}/2`, { text: 'again\n', isComplete: true });
+  web.put(makeTask(7, { status: 'completed', attempt: 2, outputBytes: 6 }));
+  expect(await code).toBe(0);
+  expect(terminal.stdout()).toBe('c\nd\nagain\n');
+});
+
+test('a read that ends in the middle is 75 and says where; one that never began is a failure', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(id, makeTask(7, { status: 'completed', attempt: 1 }));
+  web.output.set(`${id}/1`, { text: 'x'.repeat(1_500_000), isComplete: true });
+  let reads = 0;
+  let kept = 1;
+  web.intercept = (request, response) => {
+    if (!request.path.endsWith('/output') || (reads += 1) <= kept) return false;
+    response.destroy();
+    return true;
+  };
+  const part = await run(['logs', id], { home: web.home });
+  expect([part.code, part.stdout.length]).toEqual([75, 1024 * 1024]);
+  expect(part.stderr).toContain(`The output above is not complete: it ends at byte ${1024 * 1024}.`);
+  [reads, kept] = [0, 0];
+  const none = await run(['logs', id], { home: web.home });
+  expect([none.code, none.stdout]).toEqual([1, '']);
+});

@@ -45,8 +45,8 @@ test('agents lists each link with its proof; figures of one that is not live are
   for (const argv of [['agents'], ['agents', 'list']]) {
     const { code, stdout, stderr } = await run(argv, { home: web.home });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^laptop +live +0 s ago +1\/4 +2 +\S+ +a1 +http/m);
-    expect(stdout).toMatch(/^build-2 +lost +1 min ago +1\/4\? +2\? /m);
+    expect(stdout).toMatch(/^laptop +live +0 s ago +1\/4 +2 +0 +\S+ +a1 +http/m);
+    expect(stdout).toMatch(/^build-2 +lost +1 min ago +1\/4\? +2\? +0\? /m);
     expect(stderr).toBe('! build-2: connection refused\n');
   }
   expect(JSON.parse((await run(['agents', '--json'], { home: web.home })).stdout)).toEqual(web.agents);
@@ -74,6 +74,40 @@ test('agents add takes the token from a file and sends it to web alone', async (
   const missing = await run(['agents', 'add', 'http://x', '--token-file', 'none'], { home: web.home });
   expect(missing.code).toBe(1);
   expect(missing.stderr).toContain('/work-dir/none cannot be read');
+});
+
+test('agents add of an agent that is known renews its address', async () => {
+  await using web = await startFakeWeb();
+  const tokenFile = join(web.home, 'b2.token');
+  writeFileSync(tokenFile, 'secret');
+  web.answers.set('POST /agents', () => [200, makeAgent('a2', 'build-2', { url: 'http://new:7401' })]);
+  const argv = ['agents', 'add', 'http://new:7401', '--token-file', tokenFile];
+  const { code, stdout } = await run(argv, { home: web.home });
+  expect([code, stdout]).toEqual([0, 'build-2 at http://new:7401 was known; its address is renewed (a2)\n']);
+});
+
+test.each([
+  [422, 'invalid', 'The agent does not take this token; its own is in its agent.token.', 4],
+  [503, 'agent_unreachable', 'No agent can be reached at http://b2:7401: nothing listens there.', 1],
+  [409, 'agent_conflict', 'An agent called build-2 is already known.', 4],
+  [422, 'invalid', 'The body is not valid: /url must be an address of http or https', 4],
+])('agents add that ends in %i %s says why, and adds nothing', async (status, code, detail, exitCode) => {
+  await using web = await startFakeWeb();
+  const tokenFile = join(web.home, 'b2.token');
+  writeFileSync(tokenFile, 'secret');
+  web.answers.set('POST /agents', () => [status, { status, code, detail }]);
+  const argv = ['agents', 'add', 'http://b2:7401', '--token-file', tokenFile];
+  const ran = await run(argv, { home: web.home });
+  expect([ran.code, ran.stdout]).toEqual([exitCode, '']);
+  expect(ran.stderr).toContain(`holdfast: ${detail}`);
+});
+
+test('agents remove of an agent of this machine that runs is refused', async () => {
+  await using web = await startFakeWeb();
+  const detail = 'laptop runs on this machine: stop it first.';
+  web.answers.set('DELETE /agents/agent-1', () => [409, { status: 409, code: 'agent_conflict', detail }]);
+  const { code, stdout, stderr } = await run(['agents', 'remove', 'laptop'], { home: web.home });
+  expect([code, stdout, stderr]).toEqual([4, '', `holdfast: ${detail}\n`]);
 });
 
 test('agents remove names the agent and says what becomes of its tasks', async () => {
@@ -131,8 +165,19 @@ test('sessions are renamed, archived and listed again', async () => {
     'listed again',
   );
   expect((await run(['sessions', 'rename', 'nightly', ' '], { home: web.home })).code).toBe(2);
-  const none = await run(['sessions', 'archive', 'none'], { home: web.home });
-  expect(none.code).toBe(4);
+  const problem = { status: 404, code: 'no_such_session', detail: 'There is no session none.' };
+  web.answers.set('PATCH /sessions/none', () => [404, problem]);
+  for (const argv of [
+    ['archive', 'none'],
+    ['rename', 'none', 'x'],
+  ]) {
+    const none = await run(['sessions', ...argv], { home: web.home });
+    expect([none.code, none.stdout]).toEqual([4, '']);
+    expect(none.stderr).toContain('There is no session none.');
+  }
+  // What was changed before a refusal stands, and is told.
+  const two = await run(['sessions', 'archive', 'nightly', 'none'], { home: web.home });
+  expect([two.code, two.stdout]).toEqual([4, 'nightly  is archived\n']);
 });
 
 test('a mistyped subcommand of a command with a default names the right one', async () => {
@@ -212,6 +257,15 @@ test('stats never says that nothing runs, nor that all is vouched for, of an age
   expect(stdout).toMatch(/^not vouched for +2$/m);
   const asked = web.requests.findLast((request) => request.path === '/api/tasks');
   expect(asked?.query.get('status')).toBe('queued,starting,running,unknown');
+});
+
+test('stats of a web that does not answer is a failure, and prints no figure', async () => {
+  await using web = await startFakeWeb();
+  const fetch = (): Promise<Response> =>
+    Promise.reject(new DOMException('The operation was aborted due to timeout', 'TimeoutError'));
+  const { code, stdout, stderr } = await run(['stats'], { home: web.home, change: { fetch } });
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toContain('does not answer: no answer within 20 s');
 });
 
 test('stats of an agent counts its own tasks', async () => {

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
 import { runCli } from '../cli.ts';
-import { makeAgent, makePool, NOW, openTerminal, run, startFakeWeb } from '../test-kit.ts';
+import { makeAgent, makePool, makeTask, NOW, openTerminal, run, startFakeWeb, taskId } from '../test-kit.ts';
 
 test('status shows every pool, and how fresh what is shown is', async () => {
   await using web = await startFakeWeb();
@@ -15,10 +15,27 @@ test('status shows every pool, and how fresh what is shown is', async () => {
   expect(code).toBe(0);
   expect(stderr).toBe('');
   const lines = stdout.split('\n');
-  expect(lines[0]).toMatch(/^AGENT +LINK +SLOTS +RUNNING +QUEUED +MODE$/);
-  expect(lines[1]).toMatch(/^laptop +live +4 +1 +2 +starting tasks$/);
-  expect(lines[2]).toMatch(/^build-2 +lost, as of 40 s ago +4\? +1\? +2\? +paused\?$/);
-  expect(lines[3]).toMatch(/^new +connecting, no proof yet +\? +\? +\? +\?$/);
+  expect(lines[0]).toMatch(/^AGENT +LINK +SLOTS +RUNNING +WAIT FOR SLOT +CLAIMED +WAIT FOR WORKER +MODE$/);
+  expect(lines[1]).toMatch(/^laptop +live +4 +1 +2 +0 +0 +starting tasks$/);
+  expect(lines[2]).toMatch(/^build-2 +lost, as of 40 s ago +4\? +1\? +2\? +0\? +\? +paused\?$/);
+  expect(lines[3]).toMatch(/^new +connecting, no proof yet +\? +\? +\? +\? +\? +\?$/);
+});
+
+test('tasks of named queues are no queue of the pool: they are counted as what they wait for', async () => {
+  await using web = await startFakeWeb();
+  web.agents = [makeAgent('a1', 'laptop', { pool: makePool({ queued: 0, claimed: 7 }) })];
+  for (let n = 1; n <= 5; n += 1) web.tasks.set(taskId(n), makeTask(n, { queue: n < 5 ? 'ci' : 'default' }));
+  const { stdout } = await run(['pool', 'status'], { home: web.home });
+  expect(stdout).toMatch(/^laptop +live +4 +1 +0 +7 +4 +starting tasks$/m);
+  const asked = web.requests.find((request) => request.path === '/api/tasks')?.query;
+  expect([asked?.get('agent'), asked?.get('status')]).toEqual(['a1', 'queued']);
+  const json = await run(['pool', 'status', '--json'], { home: web.home });
+  expect(JSON.parse(json.stdout)).toMatchObject([{ pool: { claimed: 7 }, waitingForWorkers: 4 }]);
+  // An agent that is asked itself says how many have not ended: 20 = 1 running + 0 waiting + 7 claimed + 12.
+  const info = { agentId: 'a9', name: 'far', at: NOW, live: 20, pool: web.agents[0]?.pool };
+  web.answers.set('GET /agent', () => [200, info]);
+  const direct = ['--agent-url', web.url, '--token-file', `${web.home}/web.token`];
+  expect((await run(['pool', ...direct])).stdout).toMatch(/^far +live +4 +1 +0 +7 +12 +starting tasks$/m);
 });
 
 test('what keeps an agent from starting tasks is said', async () => {
@@ -39,7 +56,7 @@ test('--json prints one array, or the one pool that was changed', async () => {
   await using web = await startFakeWeb();
   const seen = { agentId: 'agent-1', agentName: 'laptop', state: 'live', asOf: NOW, pool: makePool() };
   const status = await run(['pool', 'status', '--json'], { home: web.home });
-  expect(JSON.parse(status.stdout)).toEqual([seen]);
+  expect(JSON.parse(status.stdout)).toEqual([{ ...seen, waitingForWorkers: 0 }]);
   web.answers.set('POST /agents/agent-1/pause', () => [200, makePool({ paused: true })]);
   const pause = await run(['pool', 'pause', '--json'], { home: web.home });
   expect(JSON.parse(pause.stdout)).toEqual({ ...seen, pool: makePool({ paused: true }) });
@@ -145,11 +162,14 @@ test('drain --wait ends with 75 when the agent stays out of sight, and with 1 wh
   expect(resumed.stderr).toContain('does not drain any more');
 });
 
-test('a mistyped subcommand names the right one, and none is a usage error', async () => {
+test('a mistyped subcommand names the right one, and none is the status', async () => {
   const { code, stderr } = await run(['pool', 'drian']);
   expect(code).toBe(2);
   expect(stderr).toContain('Did you mean drain?');
-  expect((await run(['pool'])).code).toBe(2);
+  await using web = await startFakeWeb();
+  const { stdout } = await run(['pool'], { home: web.home });
+  expect(stdout).toBe((await run(['pool', 'status'], { home: web.home })).stdout);
+  expect(stdout).toMatch(/^laptop +live /m);
 });
 
 test('the table fits a narrow terminal', async () => {

@@ -11,10 +11,12 @@ import { CliError } from '../cli-error.ts';
 import type { Client } from '../client.ts';
 import { UnreachableError } from '../service-error.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { defaultOf } from '../default-subcommand.ts';
 import type { Invocation } from '../invocation.ts';
 import { addManual } from '../manual.ts';
 import { pause } from '../io.ts';
 import { askOnce } from '../lost-answer.ts';
+import { DEFAULT_QUEUE, waitingForWorkers } from '../queue-counts.ts';
 import type { Cell, Column } from '../render.ts';
 import { DEFAULT_PATIENCE } from '../wait.ts';
 import { ageText, parseDuration, parseWhole, plainText, spanText } from '../words.ts';
@@ -28,6 +30,8 @@ interface SeenPool {
   asOf: number;
   /** Null while web has not heard of it. */
   pool: Pool | null;
+  /** Queued tasks of named queues, which take no slot; absent where nobody was asked. */
+  waitingForWorkers?: number;
 }
 
 interface AgentOption {
@@ -56,16 +60,16 @@ export function definePool(command: Command, invocation: Invocation): void {
     ],
   });
   const status = command
-    .command('status')
+    .command('status', defaultOf(invocation, 'pool'))
     .description('show slots, what runs and waits, and whether new tasks start')
     .option('--agent <name>', 'of this agent, by name or id; default: all of them')
     .action(async ({ agent }: AgentOption) => {
       refuseAgentOption(invocation, agent);
-      await printPools(invocation, await readPools(invocation.openClient(), agent));
+      await printPools(invocation, await readFullPools(invocation.openClient(), agent));
     });
   addManual(status, {
     guarantees: [
-      'Each pool with how fresh it is. Figures of an agent whose link is not live have a question mark, and the age of the last proof.',
+      'Each pool with how fresh it is. WAIT FOR SLOT are queued tasks that the agent will run; CLAIMED are held by workers, and WAIT FOR WORKER are queued for them: these take no slot. Figures of an agent whose link is not live have a question mark, and the age of the last proof.',
     ],
     exits: { ok: 'what web knows was printed', refused: 'there is no such agent' },
     examples: [
@@ -136,8 +140,11 @@ export function definePool(command: Command, invocation: Invocation): void {
 
 async function readPools(client: Client, ref?: string): Promise<SeenPool[]> {
   if (client.kind === 'agent') {
-    const { agentId, name, at, pool } = await client.readAgentInfo();
-    return [{ agentId, agentName: name, state: 'live', asOf: at, pool }];
+    const info = await client.readAgentInfo();
+    const { agentId, name, at, pool } = info;
+    const waiting = waitingForWorkers(info);
+    const seen: SeenPool = { agentId, agentName: name, state: 'live', asOf: at, pool };
+    return [waiting === undefined ? seen : { ...seen, waitingForWorkers: waiting }];
   }
   return chooseAgents(await client.readShownAgents(), ref).map(
     ({ id, name, state, asOf, pool }): SeenPool => ({
@@ -146,6 +153,21 @@ async function readPools(client: Client, ref?: string): Promise<SeenPool[]> {
       state,
       asOf,
       pool: pool ?? null,
+    }),
+  );
+}
+
+/** With what waits for workers: an agent says it itself, web counts its rows. */
+async function readFullPools(client: Client, ref?: string): Promise<SeenPool[]> {
+  const pools = await readPools(client, ref);
+  if (client.kind === 'agent') return pools;
+  return Promise.all(
+    pools.map(async (seen) => {
+      // Of an agent out of sight what was queued is unknown, and no row says so any more.
+      if (seen.state !== 'live') return seen;
+      const query = { agent: seen.agentId, status: 'queued', notQueue: DEFAULT_QUEUE, limit: '1' };
+      const { total } = await client.readTasks(new URLSearchParams(query));
+      return total === undefined ? seen : { ...seen, waitingForWorkers: total };
     }),
   );
 }
@@ -238,13 +260,18 @@ async function readAgain(client: Client, before: SeenPool): Promise<SeenPool> {
   }
 }
 
+const WAIT_FOR_WORKER = 'WAIT FOR WORKER';
+
 const columns: readonly Column[] = [
   { head: 'AGENT', least: 6 },
-  { head: 'LINK', least: 12 },
+  // It holds the age of the last proof.
+  { head: 'LINK', least: 12, givesLast: true },
   { head: 'SLOTS', align: 'right' },
   { head: 'RUNNING', align: 'right' },
-  { head: 'QUEUED', align: 'right' },
-  { head: 'MODE' },
+  { head: 'WAIT FOR SLOT', align: 'right' },
+  { head: 'CLAIMED', align: 'right', dropAt: 1 },
+  { head: WAIT_FOR_WORKER, align: 'right', dropAt: 2 },
+  { head: 'MODE', least: 8 },
 ];
 
 async function printPools(invocation: Invocation, pools: readonly SeenPool[]): Promise<void> {
@@ -255,11 +282,18 @@ async function printPools(invocation: Invocation, pools: readonly SeenPool[]): P
   }
   const now = invocation.io.now();
   const rows = pools.map((seen): Cell[] => {
-    const { pool, agentName } = seen;
-    const figures = pool === null ? ['?', '?', '?', '?'] : poolCells(pool, seen.state === 'live');
-    return [plainText(agentName), linkCell(seen, now), ...figures];
+    const { agentName } = seen;
+    return [plainText(agentName), linkCell(seen, now), ...poolCells(seen)];
   });
-  await invocation.printTable(columns, rows);
+  // Nobody was asked: no column is better than one of question marks.
+  const isCounted = pools.some((seen) => seen.waitingForWorkers !== undefined);
+  const at = columns.findIndex(({ head }) => head === WAIT_FOR_WORKER);
+  if (isCounted) await invocation.printTable(columns, rows);
+  else
+    await invocation.printTable(
+      columns.toSpliced(at, 1),
+      rows.map((row) => row.toSpliced(at, 1)),
+    );
   for (const { agentName, state, asOf, pool } of pools) {
     const asOfText = state === 'live' ? '' : `, as of ${ageText(now - asOf)} ago`;
     for (const { code, message, sinceAt } of pool?.attention ?? []) {
@@ -270,13 +304,17 @@ async function printPools(invocation: Invocation, pools: readonly SeenPool[]): P
 }
 
 /** What nobody vouches for now was true once, and has a question mark. */
-function poolCells(pool: Pool, isLive: boolean): Cell[] {
-  const { slots, running, queued } = pool;
+function poolCells({ pool, state, waitingForWorkers: waiting }: SeenPool): Cell[] {
+  if (pool === null) return ['?', '?', '?', '?', '?', '?'];
+  const { slots, running, queued, claimed } = pool;
   const mode = modeCell(pool);
-  const figures = [String(slots), String(running), String(queued)];
-  if (isLive) return [...figures, mode];
+  const figures = [slots, running, queued, claimed, waiting].map((figure) => String(figure ?? '?'));
+  if (state === 'live') return [...figures, mode];
   const text = typeof mode === 'string' ? mode : mode.text;
-  return [...figures.map((figure) => `${figure}?`), { text: `${text}?`, style: 'yellow' }];
+  return [
+    ...figures.map((figure) => (figure === '?' ? figure : `${figure}?`)),
+    { text: `${text}?`, style: 'yellow' },
+  ];
 }
 
 function modeCell({ paused, draining, running, attention = [] }: Pool): Cell {

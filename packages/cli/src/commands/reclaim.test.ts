@@ -70,6 +70,20 @@ test('a task that was never started, and one whose attempt changed, are refusals
   ]);
 });
 
+test('of several a refusal keeps no other from being reclaimed', async () => {
+  await using web = await startFakeWeb();
+  for (const n of [1, 2, 3]) web.tasks.set(taskId(n), makeTask(n, { status: 'running', attempt: 1 }));
+  const problem = { status: 409, code: 'attempt_changed', detail: 'Attempt 2 is the current one.' };
+  web.answers.set(`POST /tasks/${taskId(2)}/reclaim`, () => [409, problem]);
+  for (const n of [1, 3])
+    web.answers.set(`POST /tasks/${taskId(n)}/reclaim`, () => [202, makeTask(n, { attempt: 1 })]);
+  const ids = [taskId(1), taskId(2), taskId(3)];
+  const { code, stdout, stderr } = await run(['reclaim', ...ids, '--reason', 'x'], { home: web.home });
+  expect(code).toBe(4);
+  expect(stdout).toBe([1, 3].map((n) => `${taskId(n)}  reclaimed: it waits for its next attempt\n`).join(''));
+  expect(stderr).toBe(`holdfast: ${taskId(2)}: Attempt 2 is the current one.\n`);
+});
+
 test('a reclaim whose answer was lost is unknown, and may be repeated', async () => {
   await using web = await startFakeWeb();
   web.tasks.set(taskId(1), makeTask(1, { status: 'running', attempt: 1 }));

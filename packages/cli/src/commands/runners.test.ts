@@ -40,6 +40,13 @@ test('of several agents each row names its own; one that cannot be asked is name
   expect((await run(['runners', '--agent', 'laptop'], { home: web.home })).code).toBe(0);
 });
 
+test('runners of an agent that nobody has is refused by name', async () => {
+  await using web = await startFakeWeb();
+  const { code, stdout, stderr } = await run(['runners', '--agent', 'latpop'], { home: web.home });
+  expect([code, stdout]).toEqual([4, '']);
+  expect(stderr).toContain('there is no agent "latpop"\n(Did you mean laptop?)');
+});
+
 test('with --agent-url the agent itself is asked; none at all says what to do', async () => {
   await using agent = await startFakeWeb();
   agent.answers.set('GET /runners', () => [200, { items: [] }]);

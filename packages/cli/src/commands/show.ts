@@ -6,7 +6,7 @@ import type { Invocation } from '../invocation.ts';
 import { addManual } from '../manual.ts';
 import { renderFields } from '../render.ts';
 import { resolveTaskId } from '../task-ref.ts';
-import { doubtText, elapsedText, endText, statusText } from '../task-text.ts';
+import { doubtText, elapsedText, endText, mayRunText, statusText } from '../task-text.ts';
 import { ageText, bytesText, plainText, quoteWord, spanText, timeText } from '../words.ts';
 
 export function defineShow(command: Command, invocation: Invocation): void {
@@ -22,7 +22,7 @@ export function defineShow(command: Command, invocation: Invocation): void {
   });
   addManual(command, {
     guarantees: [
-      'Says how the status is known: who vouches for it and since when, or since when nobody does, why, and that the task may still run. Times of a task that nobody vouches for stand still at the last proof.',
+      'Says how the status is known: who vouches for it and since when, or since when nobody does, why, and that the task may run. Times of a task that nobody vouches for stand still at the last proof.',
     ],
     exits: { ok: 'the task was found', refused: 'there is no task of that id' },
     examples: ['holdfast show 0199aa3c', 'holdfast show 0199aa3c --json | jq .outcome'],
@@ -102,7 +102,7 @@ function knowledgeFields(task: SeenTask, now: number): (Field | undefined)[] {
     knowledge !== undefined && doubt !== undefined
       ? [
           'doubt',
-          `${doubt}; last proof ${knowledge.asOf === 0 ? 'never' : `${ageText(now - knowledge.asOf)} ago`}; the task may still run`,
+          `${doubt}; last proof ${knowledge.asOf === 0 ? 'never' : `${ageText(now - knowledge.asOf)} ago`}; ${mayRunText(task)}`,
         ]
       : undefined,
     stopRequested !== undefined && !isEnded(task.status)

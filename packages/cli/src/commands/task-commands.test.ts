@@ -121,7 +121,7 @@ test('retry prints the id of the new task, which it chose itself', async () => {
   expect(sent?.body).toEqual({ id: stdout.trim() });
 });
 
-test('a retry whose answer was lost is unknown, and names the id to look for', async () => {
+test('a retry whose answer was lost is unknown, and says how to repeat it so that nothing runs twice', async () => {
   await using web = await startFakeWeb();
   web.tasks.set(taskId(1), makeTask(1, { status: 'failed' }));
   web.intercept = (request, response) => {
@@ -130,7 +130,95 @@ test('a retry whose answer was lost is unknown, and names the id to look for', a
   };
   const { code, stderr } = await run(['retry', taskId(1)], { home: web.home });
   expect(code).toBe(75);
-  expect(stderr).toMatch(/holdfast show [0-9a-f-]{36}/);
+  const [, ...again] = /Repeat it with: holdfast (retry) (\S+) (--id) (\S+?)\./.exec(stderr) ?? [];
+  const sent = web.requests.findLast((request) => request.method === 'POST')?.body;
+  expect(again).toEqual(['retry', taskId(1), '--id', Object(sent).id]);
+  web.intercept = () => false;
+  const repeated = await run(again, { home: web.home });
+  expect([repeated.code, repeated.stdout]).toEqual([0, `${Object(sent).id}\n`]);
+  expect(web.requests.at(-1)?.body).toEqual(sent);
+});
+
+test('--id is for one retry: with several tasks, or with a choice, nothing is asked', async () => {
+  await using web = await startFakeWeb();
+  for (const more of [
+    [taskId(1), taskId(2)],
+    ['--session', 's', '-y'],
+  ]) {
+    const { code, stderr } = await run(['retry', '--id', taskId(9), ...more], { home: web.home });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--id is the id of one new task')]);
+  }
+  expect(web.requests).toEqual([]);
+});
+
+test('--json tells a lost answer from a request that was not sent, and both from a refusal', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(taskId(1), makeTask(1, { status: 'running', attempt: 1 }));
+  web.intercept = (request, response) => {
+    if (request.method === 'POST') response.destroy();
+    return request.method === 'POST';
+  };
+  const lost = await run(['cancel', '--json', taskId(1)], { home: web.home });
+  expect(lost.code).toBe(75);
+  expect(JSON.parse(lost.stdout)).toMatchObject([{ ref: taskId(1), problem: { code: 'answer_lost' } }]);
+  web.intercept = (_request, response) => {
+    response.destroy();
+    return true;
+  };
+  const wait = await run(['wait', '--json', taskId(1)], { home: web.home });
+  expect(JSON.parse(wait.stdout)).toMatchObject([{ exitCode: 75, problem: { code: 'answer_lost' } }]);
+  const none = await run(['cancel', '--json', taskId(1)], { home: web.home, change: { fetch: refused } });
+  expect(none.code).toBe(1);
+  expect(JSON.parse(none.stdout)).toMatchObject([{ problem: { code: 'unreachable' } }]);
+});
+
+test('what was seen waiting may run by now; what ran may still run', async () => {
+  await using web = await startFakeWeb();
+  const knowledge = { state: 'unknown', asOf: NOW - 40_000, reason: 'agent_unreachable' } as const;
+  for (const [lastStatus, attempt, words] of [
+    ['queued', 0, 'the task may run by now'],
+    ['queued', 1, 'the task may run by now'],
+    ['running', 1, 'the task may still run'],
+  ] as const) {
+    web.tasks.set(taskId(1), makeTask(1, { status: 'unknown', lastStatus, attempt, knowledge }));
+    const { stdout } = await run(['show', taskId(1)], { home: web.home });
+    expect(stdout).toMatch(new RegExp(`^doubt .*; ${words}$`, 'm'));
+    const wait = await run(['wait', taskId(1), '--patience', '10ms'], { home: web.home });
+    expect(wait.stderr).toContain(`holdfast: T${words.slice(1)}; its status is unknown`);
+  }
+});
+
+test.each([['show'], ['retry'], ['logs'], ['events'], ['cancel']])(
+  '%s says that web cannot be reached, and what to do',
+  async (verb) => {
+    await using web = await startFakeWeb();
+    const { code, stdout, stderr } = await run([verb, taskId(1)], {
+      home: web.home,
+      change: { fetch: refused },
+    });
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`Web at ${web.url} cannot be reached: nothing listens there\n  `);
+    expect(stderr).toContain('holdfast up');
+  },
+);
+
+/** What a request to where nothing listens comes to. */
+function refused(): Promise<Response> {
+  const cause = Object.assign(new Error('x'), { code: 'ECONNREFUSED' });
+  return Promise.reject(new TypeError('fetch failed', { cause }));
+}
+
+test('resolve of several gives each its verdict or its refusal', async () => {
+  await using web = await startFakeWeb();
+  for (const n of [1, 2, 3]) web.tasks.set(taskId(n), makeTask(n, { status: 'unknown', attempt: 1 }));
+  for (const n of [1, 3])
+    web.answers.set(`POST /tasks/${taskId(n)}/resolve`, () => [200, makeTask(n, { status: 'lost' })]);
+  const problem = { status: 409, code: 'not_unknown', detail: 'Only an unknown task takes a verdict.' };
+  web.answers.set(`POST /tasks/${taskId(2)}/resolve`, () => [409, problem]);
+  const ids = [taskId(1), taskId(2), taskId(3)];
+  const { code, stdout, stderr } = await run(['resolve', ...ids, '--lost'], { home: web.home });
+  expect([code, stdout]).toEqual([4, `${taskId(1)}  lost\n${taskId(3)}  lost\n`]);
+  expect(stderr).toBe(`holdfast: ${taskId(2)}: Only an unknown task takes a verdict.\n`);
 });
 
 test.each([

@@ -137,6 +137,28 @@ test('a screen never has more lines or columns than the terminal, and says what 
   }
 });
 
+test('on a narrow terminal the age of the last proof is the last thing that is cut', () => {
+  const doubt = { startedAt: NOW - 60_000, attempt: 1, title: 'a long title '.repeat(9) } as const;
+  const tasks = [
+    makeTask(1, {
+      ...doubt,
+      status: 'unknown',
+      lastStatus: 'running',
+      knowledge: { state: 'unknown', asOf: NOW - 40_000, reason: 'agent_unreachable' },
+    }),
+    makeTask(2, { ...doubt, status: 'running', knowledge: { state: 'stale', asOf: NOW - 12_000 } }),
+  ];
+  for (const width of [80, 64]) {
+    const lines = renderWatch({ ...screen, tasks, width, height: 12 });
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
+    expect(lines[3]).toContain('? unknown (was running)  as of 40 s ago');
+    expect(lines[4]).toContain('◌ running?  as of 12 s ago');
+  }
+  expect(renderWatch({ ...screen, tasks, width: 80, height: 12 })[2]).toMatch(
+    /^ID +STATUS +TOOK +AGENT +TASK$/,
+  );
+});
+
 test('what is in doubt or at work stands first, then what ended last', () => {
   const tasks = [
     makeTask(1, { status: 'completed', endedAt: NOW - 9000 }),

@@ -7,19 +7,14 @@ import { isEnded } from '@holdfast/shared/status';
 import { chooseAgent } from '../agent-ref.ts';
 import type { Client, SeenAgent, SeenTask, TaskPage } from '../client.ts';
 import { followTasks, type LinkState, type TaskChange } from '../follow-tasks.ts';
+import { addGroupOptions, filterQuery, type GroupOptions, taskFilter } from '../filter-options.ts';
 import type { Invocation } from '../invocation.ts';
 import { addManual } from '../manual.ts';
 import type { Timer } from '../io.ts';
-import { collect, readItems } from '../pages.ts';
+import { readItems } from '../pages.ts';
 import { statusText, taskName } from '../task-text.ts';
 import { timeText } from '../words.ts';
 import { renderWatch } from '../watch-screen.ts';
-
-interface WatchOptions {
-  session?: string;
-  agent?: string;
-  label?: string[];
-}
 
 /** How many ended tasks to begin with. */
 const ENDED_SHOWN = 50;
@@ -34,11 +29,7 @@ const DRAW_MS = 250;
 const CLOCK_MS = 1000;
 
 export function defineWatch(command: Command, invocation: Invocation): void {
-  command
-    .option('--session <id>', 'of this session')
-    .option('--agent <name>', 'of this agent, by name or id')
-    .option('--label <key=value>', 'with this label (key alone: of any value); may be repeated', collect)
-    .action((options: WatchOptions) => watch(invocation, options));
+  addGroupOptions(command).action((options: GroupOptions) => watch(invocation, options));
   addManual(command, {
     guarantees: [
       'On a terminal the screen is kept up to date; elsewhere each task that is alive, and then each change of a status, is a line; with --json a Task (JSON Lines). While the link is lost it says so, and rows are marked as of the last word; it is taken up again by itself.',
@@ -52,8 +43,9 @@ export function defineWatch(command: Command, invocation: Invocation): void {
   });
 }
 
-async function watch(invocation: Invocation, options: WatchOptions): Promise<void> {
+async function watch(invocation: Invocation, options: GroupOptions): Promise<void> {
   const { io } = invocation;
+  const filter = filterQuery(taskFilter(invocation, options));
   const client = invocation.openClient();
   const agents = await client.readAgents();
   const agentId = options.agent === undefined ? undefined : chooseAgent(agents, options.agent).id;
@@ -68,7 +60,7 @@ async function watch(invocation: Invocation, options: WatchOptions): Promise<voi
       client,
       io,
       signal: stop.signal,
-      read: (signal) => readTasks(client, options, signal),
+      read: (signal) => readTasks(client, filter, signal),
       onChange: (change) => view.change(sift(change, options, agentId)),
       onLink: (link) => view.link(link),
     });
@@ -79,11 +71,8 @@ async function watch(invocation: Invocation, options: WatchOptions): Promise<voi
   }
 }
 
-async function readTasks(client: Client, options: WatchOptions, signal: AbortSignal): Promise<SeenTask[]> {
-  const filter = new URLSearchParams();
-  if (options.session !== undefined) filter.set('sessionId', options.session);
-  if (options.agent !== undefined && client.kind === 'web') filter.set('agent', options.agent);
-  for (const one of options.label ?? []) filter.append('label', one);
+async function readTasks(client: Client, group: URLSearchParams, signal: AbortSignal): Promise<SeenTask[]> {
+  const filter = new URLSearchParams(group);
   const read = (query: URLSearchParams): Promise<TaskPage> => client.readTasks(query, signal);
   filter.set('status', client.kind === 'web' ? ALIVE : AGENT_ALIVE);
   const tasks = await readItems(read, filter);
@@ -92,7 +81,7 @@ async function readTasks(client: Client, options: WatchOptions, signal: AbortSig
 }
 
 /** The stream tells of every task: only those that were asked for are passed on. */
-function sift(change: TaskChange, options: WatchOptions, agentId: string | undefined): TaskChange {
+function sift(change: TaskChange, options: GroupOptions, agentId: string | undefined): TaskChange {
   if (change.kind !== 'some') return change;
   const { session, label = [] } = options;
   const tasks = change.tasks.filter(

@@ -2,9 +2,19 @@
 import type { Audit } from '@holdfast/shared';
 import type { Client } from '../client.ts';
 import { RefusedError, UnreachableError } from '../service-error.ts';
+import { waitingForWorkers } from '../queue-counts.ts';
 import { VERSION } from '../version.ts';
 import { ageText, countText, plainText, spanText } from '../words.ts';
-import { type AgentSight, type Check, type CheckContext, fail, type Finding, ok, warn } from './check.ts';
+import {
+  type AgentSight,
+  type Check,
+  type CheckContext,
+  CLOCK_HINT,
+  fail,
+  type Finding,
+  ok,
+  warn,
+} from './check.ts';
 import { checkReady } from './readiness.ts';
 
 export const agentChecks: readonly Check[] = [
@@ -65,12 +75,8 @@ function checkClock({ info, askedAt, answeredAt, client }: Answering): Finding[]
   const tripText = `round trip ${spanText(answeredAt - askedAt)}`;
   if (skewMs <= MOST_SKEW_MS) return [ok(`its clock agrees with this one (${tripText})`)];
   const which = lateMs > 0 ? 'ahead of' : 'behind';
-  return [
-    fail(
-      `the clock of ${client.url} is ${spanText(skewMs)} ${which} this one (${tripText})`,
-      'Set both by NTP: times of different machines cannot be compared else.',
-    ),
-  ];
+  const who = `the agent ${plainText(info.name)} at ${client.url}`;
+  return [fail(`the clock of ${who} is ${spanText(skewMs)} ${which} this one (${tripText})`, CLOCK_HINT)];
 }
 
 /** What P2 asks of an agent before anybody believes it. */
@@ -93,7 +99,7 @@ function checkVouching({ info }: Answering): Finding[] {
   }
   return findings.length > 0
     ? findings
-    : [ok(`its journal can be written (${countText(info.live, 'live task')}), its sweep is on time`)];
+    : [ok(`its journal can be written (${countText(info.live, 'task')} not ended), its sweep is on time`)];
 }
 
 function checkPool({ info }: Answering): Finding[] {
@@ -104,7 +110,7 @@ function checkPool({ info }: Answering): Finding[] {
       'Starting goes on by itself when that is over.',
     ),
   );
-  const waiting = countText(queued, 'queued task waits', 'queued tasks wait');
+  const waiting = `${countText(queued, 'task waits', 'tasks wait')} for a slot`;
   if (paused || draining) {
     findings.push(
       warn(
@@ -117,7 +123,19 @@ function checkPool({ info }: Answering): Finding[] {
   }
   return findings.length > 0
     ? findings
-    : [ok(`${countText(slots, 'slot')}, ${running} running, ${queued} queued`)];
+    : [
+        ok(
+          `${countText(slots, 'slot')}, ${running} running, ${queued} waiting for a slot${workersText(info)}`,
+        ),
+      ];
+}
+
+/** What is there for workers; nothing where there is none. */
+function workersText(info: Answering['info']): string {
+  const waiting = waitingForWorkers(info) ?? 0;
+  const claimed = info.pool.claimed ?? 0;
+  if (waiting + claimed === 0) return '';
+  return `; ${claimed} held by workers, ${waiting} waiting for one`;
 }
 
 async function checkAudit({ client }: Answering): Promise<Finding[]> {

@@ -41,6 +41,10 @@ export interface CheckContext {
   web: () => Promise<WebSight>;
 }
 
+/** Which of two clocks is wrong, neither can tell. */
+export const CLOCK_HINT =
+  'Set both machines by NTP (timedatectl set-ntp true; on macOS sntp -sS time.apple.com): until then ages and times of this agent’s tasks are off by as much.';
+
 export const ok = (message: string): Finding => ({ level: 'ok', message });
 export const warn = (message: string, hint: string): Finding => ({ level: 'warn', message, hint });
 export const fail = (message: string, hint: string): Finding => ({ level: 'fail', message, hint });

@@ -1,14 +1,24 @@
 /** Checks of web, and of every agent as web sees it. */
 import type { ShownAgent } from '@holdfast/shared';
 import { VERSION } from '../version.ts';
-import { ageText, countText, plainText } from '../words.ts';
-import { type Check, type CheckContext, fail, type Finding, ok, warn, type WebSight } from './check.ts';
+import { ageText, countText, plainText, spanText } from '../words.ts';
+import {
+  type Check,
+  type CheckContext,
+  CLOCK_HINT,
+  fail,
+  type Finding,
+  ok,
+  warn,
+  type WebSight,
+} from './check.ts';
 import { checkReady } from './readiness.ts';
 
 export const webChecks: readonly Check[] = [
   { name: 'web', of: 'web', run: checkAnswer },
   { name: 'web-ready', of: 'web', run: checkWebReady },
   { name: 'link', of: 'web', run: (context) => ofAnswering(context, checkLinks) },
+  { name: 'agent-clock', of: 'web', run: (context) => ofAnswering(context, checkClocks) },
   { name: 'digest', of: 'web', run: (context) => ofAnswering(context, checkDigests) },
   { name: 'unknown', of: 'web', run: (context) => ofAnswering(context, checkUnknown) },
   { name: 'notifications', of: 'web', run: (context) => ofAnswering(context, checkNotifications) },
@@ -85,6 +95,18 @@ function linkFinding(agent: ShownAgent, now: number): Finding {
     default:
       return state satisfies never;
   }
+}
+
+/** Web says it only of clocks that differ by more than delays on the way explain. */
+function checkClocks({ agents }: Answering): Finding[] {
+  return agents
+    .filter(({ state }) => state === 'live')
+    .flatMap(({ name, clockAheadMs }) => {
+      if (clockAheadMs === undefined) return [];
+      const which = clockAheadMs > 0 ? 'ahead of' : 'behind';
+      const by = spanText(Math.abs(clockAheadMs));
+      return [fail(`the clock of ${plainText(name)} is ${by} ${which} that of web`, CLOCK_HINT)];
+    });
 }
 
 function checkDigests({ agents }: Answering, now: number): Finding[] {
