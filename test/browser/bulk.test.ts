@@ -119,3 +119,43 @@ test('for an agent that is away a bulk action is on record, and said to be', asy
   await system.agent.start();
   for (const id of waiting) await system.webTaskWhen(id, 'cancelled', (task) => task.status === 'cancelled');
 });
+
+test('rows that were never read have their names, and what was refused is shown where no row shows it', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '0' } });
+  const count = 205;
+  const ids = await Promise.all(
+    Array.from({ length: count }, (_, n) => system.submit({ shell: 'true' }, { title: `part ${n}` })),
+  );
+  await using dashboard = await openDashboard(browser, system, '/?status=queued');
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByTestId('task-row').first().waitFor(PATIENCE);
+  await page.keyboard.press('*');
+  await page.getByTestId('bulk-cancel').click();
+  await page.locator('[data-testid=bulk][data-stage=forecast]').waitFor(PATIENCE);
+  const lines = page.getByTestId('bulk-row');
+  const names = async (): Promise<string[]> => lines.locator('a').allInnerTexts();
+  const scroller = page.locator('.bulk-lines');
+  await scroller.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+  await expect
+    .poll(async () => (await names()).every((name) => /^part \d+$/.test(name)), PATIENCE)
+    .toBe(true);
+  // Between the dry run and the deed two of them end, and leave the list.
+  for (const id of ids.slice(0, 2)) {
+    await system.call('web', 'POST', `/api/tasks/${id}/cancel`);
+    await system.webTaskWhen(id, 'cancelled', (task) => task.status === 'cancelled');
+  }
+  await page.getByTestId('bulk-confirm').click();
+  await page.locator('[data-testid=bulk][data-stage=done]').waitFor(PATIENCE);
+  await page.getByTestId('bulk-close').click();
+  await expect
+    .poll(() => page.getByTestId('marked-count').innerText(), PATIENCE)
+    .toBe('2 tasks marked, not in this list');
+  expect(await complaintsOf(page)).toEqual([]);
+  await page.getByTestId('show-absent').click();
+  await page.locator('[data-testid=bulk-group][data-result=refused]').waitFor(PATIENCE);
+  expect((await names()).slice(0, 2).toSorted()).toEqual(['part 0', 'part 1']);
+  await page.getByTestId('bulk-close').click();
+  await page.getByTestId('unmark').click();
+  await page.getByTestId('selection-bar').waitFor({ state: 'detached' });
+});

@@ -202,6 +202,7 @@ test('a task that ignores SIGTERM shows how far its stop is, until it is gone', 
     .poll(() => page.getByTestId('task-status').getAttribute('data-status'), PATIENCE)
     .toBe('cancelled');
   expect(await page.getByTestId('stop-steps').count()).toBe(0);
+  expect(await sentenceOf(page)).toMatch(/: SIGTERM was ignored, SIGKILL after [4-9]\.\d s\.$/);
 });
 
 test('a claim shows its worker, its lease on the timeline, and what a worker did in the attempts', async () => {
@@ -251,28 +252,6 @@ test('a task can have the whole page, and on a phone each of its parts fits', as
     expect(await complaintsOf(page)).toEqual([]);
     await shoot(page, `detail-phone-${tab}`);
   }
-});
-
-test('a task that was given up says who did, when and what it was; the truth that replaces it says so', async () => {
-  await using system = await startSystem();
-  const id = await system.submit({ shell: 'echo here; exec sleep 600' }, { title: 'given up' });
-  await system.webTaskWhen(id, 'printing', (task) => task.outputBytes > 0);
-  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
-  const { page } = dashboard;
-  await system.agent.end('SIGKILL');
-  await page.getByTestId('resolve').click(PATIENCE);
-  await expect.poll(() => page.getByTestId('task-status').getAttribute('data-status'), PATIENCE).toBe('lost');
-  await expect
-    .poll(() => sentenceOf(page), PATIENCE)
-    .toMatch(/^Lost: it was running when web stopped hearing of it; given up by a person at \d\d:\d\d\.$/);
-  expect(await complaintsOf(page)).toEqual([]);
-  await shoot(page, 'detail-lost');
-  await system.agent.start();
-  await expect
-    .poll(() => sentenceOf(page), PATIENCE)
-    .toMatch(
-      /^Running on test-agent .* It had been given up as lost at \d\d:\d\d; its agent’s word replaced that\.$/,
-    );
 });
 
 const isFocusWithin = (page: Page, selector: string): Promise<boolean> =>
@@ -430,4 +409,106 @@ test('what a worker ran elsewhere is not said to have printed nothing', async ()
   await expect
     .poll(() => end.innerText(), PATIENCE)
     .toBe('Its worker keeps its output: no log of it is kept here.');
+});
+
+test('what takes the place of Cancel does nothing at first: a second tap does not run the task again', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'tapped twice' });
+  await system.webTaskWhen(id, 'running', ({ status }) => status === 'running');
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  let retries = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/retry')) retries += 1;
+  });
+  await page.getByTestId('cancel').waitFor(PATIENCE);
+  // The second tap comes at the moment at which Retry is there.
+  await page.evaluate(`
+    new MutationObserver((_, observer) => {
+      const retry = document.querySelector('[data-testid=retry]');
+      if (retry === null) return;
+      observer.disconnect();
+      retry.click();
+    }).observe(document.body, { childList: true, subtree: true });
+  `);
+  await page.getByTestId('cancel').click();
+  const retry = page.getByTestId('retry');
+  await expect.poll(() => retry.getAttribute('aria-disabled', PATIENCE), PATIENCE).toBe('false');
+  expect(retries).toBe(0);
+  expect(page.url()).toContain(id);
+  await retry.click();
+  await expect.poll(() => page.url().includes(id), PATIENCE).toBe(false);
+  expect(retries).toBe(1);
+});
+
+test('who opens a task by a key reads on there: the next Tab is within it', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'exit 3' }, { title: 'opened by a key' });
+  await system.webTaskWhen(id, 'over', isOver);
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  const name = page.locator('[data-testid=task-row] a.name');
+  await name.waitFor(PATIENCE);
+  await page.keyboard.press('j');
+  await expect
+    .poll(() => name.evaluate((element) => element === element.ownerDocument.activeElement), PATIENCE)
+    .toBe(true);
+  await page.keyboard.press('Enter');
+  await page.getByTestId('task-detail').waitFor(PATIENCE);
+  await expect.poll(() => isFocusWithin(page, '[data-testid=task-detail]'), PATIENCE).toBe(true);
+  await page.keyboard.press('Tab');
+  expect(await isFocusWithin(page, '[data-testid=task-detail]')).toBe(true);
+  // A pointer does not take the focus from where it is.
+  await page.keyboard.press('Escape');
+  await page.getByTestId('task-detail').waitFor({ state: 'detached' });
+  await name.click();
+  await page.getByTestId('task-detail').waitFor(PATIENCE);
+  expect(await isFocusWithin(page, '[data-testid=task-detail]')).toBe(false);
+});
+
+test('two dozen attempts are all drawn when somebody asks, on the whole page, and the head of their table stays', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_RETRY_DELAY_MS: '1' } });
+  const spec = { shell: 'exit 1', retry: { maxAttempts: 24, on: ['failed'] } };
+  const id = await system.submit(spec, { title: 'two dozen' });
+  await system.webTaskWhen(id, 'well on its way', ({ attempt }) => attempt >= 8);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}?tab=attempts`);
+  const { page } = dashboard;
+  await page.setViewportSize({ width: 1366, height: 768 });
+  const lanes = page.locator('.lane');
+  await expect.poll(() => lanes.count(), PATIENCE).toBe(4);
+  const widthOf = async (): Promise<number> =>
+    (await page.locator('.lane-track').first().boundingBox())!.width;
+  const narrow = await widthOf();
+  await page.getByTestId('timeline-fold').click();
+  await expect.poll(() => lanes.count(), PATIENCE).toBeGreaterThanOrEqual(8);
+  await expect.poll(widthOf, PATIENCE).toBeGreaterThan(narrow * 1.5);
+  const strip = (await page.locator('.lanes').boundingBox())!;
+  const eighth = (await lanes.nth(7).boundingBox())!;
+  expect(eighth.y + eighth.height).toBeLessThanOrEqual(strip.y + strip.height);
+  expect(await complaintsOf(page)).toEqual([]);
+  await page.getByTestId('timeline-fold').click();
+  await expect.poll(widthOf, PATIENCE).toBe(narrow);
+  const attempts = page.getByTestId('attempts');
+  await page.setViewportSize({ width: 1366, height: 500 });
+  await attempts.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+  const head = (await attempts.locator('thead th').first().boundingBox())!;
+  const region = (await attempts.boundingBox())!;
+  expect(Math.abs(head.y - region.y)).toBeLessThan(2);
+});
+
+test('in forced colours the sign of a status has the colour of its word', async () => {
+  await using system = await startSystem();
+  const id = await system.submit({ shell: 'exit 0' }, { title: 'completed' });
+  await system.webTaskWhen(id, 'over', isOver);
+  await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
+  const { page } = dashboard;
+  await page.getByTestId('task-status').waitFor(PATIENCE);
+  const colours = () =>
+    page.evaluate<string[]>(`['svg', '.word'].map((part) =>
+      getComputedStyle(document.querySelector('[data-testid=task-status] ' + part)).color)`);
+  const [usual, word] = await colours();
+  expect(usual).not.toBe(word);
+  await page.emulateMedia({ forcedColors: 'active' });
+  const [sign, forced] = await colours();
+  expect(sign).toBe(forced);
 });

@@ -39,7 +39,8 @@ test('from submit to cancel without a pointer: a task is made, followed, found a
   await expect.poll(() => page.url(), PATIENCE).toContain('status=running&q=by-hand');
   await press(page, 'j', 'Enter');
   await status.waitFor(PATIENCE);
-  await page.locator('a.name:focus').waitFor(PATIENCE);
+  // On the row, or already where the task is read.
+  await page.locator(':is(a.name, .detail-pane *):focus').waitFor(PATIENCE);
   // A key that is held down is one press, however often the system repeats it.
   for (let times = 0; times < 3; times += 1) await page.keyboard.down('c');
   await page.keyboard.up('c');
@@ -50,6 +51,32 @@ test('from submit to cancel without a pointer: a task is made, followed, found a
   await press(page, 'r');
   await expect.poll(() => status.getAttribute('data-status'), PATIENCE).toBe('running');
   expect(dashboard.complaints).toEqual([]);
+});
+
+test('the first stop of Tab leads past everything to the tasks', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '0' } });
+  await system.submit({ shell: 'true' }, { title: 'one' });
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByTestId('task-row').waitFor(PATIENCE);
+  const url = page.url();
+  await press(page, 'Tab');
+  const skip = page.getByTestId('skip');
+  const focused = () => page.evaluate<string>('document.activeElement.dataset.testid');
+  await expect.poll(focused, PATIENCE).toBe('skip');
+  expect((await skip.boundingBox())!.y).toBeGreaterThanOrEqual(0);
+  expect(await complaintsOf(page)).toEqual([]);
+  await press(page, 'Enter');
+  expect(await page.evaluate<string>('document.activeElement.id')).toBe('tasks');
+  expect(page.url()).toBe(url);
+  // Where a task has all the room, that is what it leads to.
+  await page.setViewportSize({ width: 800, height: 800 });
+  await press(page, 'j', 'Enter');
+  await page.getByTestId('task-log').waitFor(PATIENCE);
+  await skip.focus();
+  await press(page, 'Enter');
+  expect(await page.evaluate<string>('document.activeElement.className')).toBe('detail-pane');
 });
 
 test('sequences go to views, the sheet says what keys do, and the palette goes and acts', async () => {

@@ -97,16 +97,34 @@ test('a session is renamed and archived, and is found in the archive', async () 
   await page.getByTestId('session-link').getByText('Release 12').waitFor(PATIENCE);
 });
 
-test('more sessions than fit one page are read on request', async () => {
+test('more sessions than have room, or fit one page, are shown on request; rows name even those that were not read', async () => {
   await using system = await startSystem({ env: { HOLDFAST_SLOTS: '0' } });
   const count = 103;
   await Promise.all(
-    Array.from({ length: count }, (_, n) => system.submit({ shell: 'true' }, { sessionId: `s${n}` })),
+    Array.from({ length: count }, (_, n) =>
+      system.submit({ shell: 'true' }, { sessionId: `s${n}`, title: `Title ${n}` }),
+    ),
   );
   await using dashboard = await openDashboard(browser, system);
   const { page } = dashboard;
   const links = page.locator('.rail [data-testid=session-link]');
-  await expect.poll(() => links.count(), PATIENCE).toBe(100);
+  await expect.poll(() => links.count(), PATIENCE).toBe(8);
+  expect(await page.getByTestId('sessions-more').count()).toBe(0);
+  // Whichever the first page of sessions lacks: each row says the title, and one that is renamed says so.
+  const named = page.locator('.row .c-session a');
+  const ids = () => named.evaluateAll((links) => links.map(({ textContent }) => textContent).join('\n'));
+  await page.locator('.scroller').evaluate((scroller) => scroller.scrollTo(0, scroller.scrollHeight));
+  await page.getByTestId('task-row').getByText('Title 0', { exact: true }).first().waitFor(PATIENCE);
+  await expect.poll(ids, PATIENCE).toMatch(/^(Title \d+\n?)+$/);
+  const last = (await named.last().getAttribute('href'))!.split('/').at(-1)!;
+  await system.call('web', 'PATCH', `/api/sessions/${last}`, { title: 'Renamed' });
+  await named.getByText('Renamed').waitFor(PATIENCE);
+
+  await page.getByTestId('sessions-all').getByText('+').waitFor(PATIENCE);
+  await page.getByTestId('sessions-all').click();
+  await expect.poll(() => links.count(), PATIENCE).toBeGreaterThanOrEqual(100);
+  // However long the sessions are, what ends the rail is in sight.
+  expect((await page.getByTestId('notifications').boundingBox())!.y).toBeLessThan(860);
   await page.getByTestId('sessions-more').click();
   await expect.poll(() => links.count(), PATIENCE).toBe(count);
   expect(await page.getByTestId('sessions-more').count()).toBe(0);
@@ -126,29 +144,6 @@ test('under the pointer nothing moves: what is new waits and says how many', asy
   expect(await complaintsOf(page)).toEqual([]);
   await page.getByTestId('waiting').click();
   await expect.poll(() => names(page), PATIENCE).toEqual(['d', 'c', 'b', 'a']);
-});
-
-test('what needs a person is counted right from the first look, whichever count is read first', async () => {
-  await using system = await startSystem();
-  const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'work' });
-  await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
-  await system.agent.end('SIGKILL');
-  await system.webTaskWhen(id, 'unknown', (task) => task.status === 'unknown');
-  let release = (): void => undefined;
-  const released = new Promise<void>((resolve) => (release = resolve));
-  await using dashboard = await openDashboard(browser, system, '/', system.web.url, async (context) => {
-    await context.route('**/api/state', async (route) => {
-      await released;
-      await route.continue();
-    });
-  });
-  const { page } = dashboard;
-  const count = page.getByTestId('view-needs-you').locator('.count');
-  await expect.poll(() => count.innerText(), PATIENCE).not.toBe('…');
-  release();
-  await page.getByTestId('agent-chip').waitFor(PATIENCE);
-  expect(await page.getByTestId('tally-unknown').locator('.count').innerText()).toBe('1');
-  expect(await count.innerText()).toBe('1');
 });
 
 test('a long title keeps the most of its room beside long labels and a last line', async () => {
@@ -391,40 +386,6 @@ test('titles in any script, five hundred letters long, leave the row and the pag
   expect(await complaintsOf(page)).toEqual([]);
 });
 
-test('doubt is counted, named in the title and frozen; the web service gone, the canvas says so and heals by itself', async () => {
-  await using system = await startSystem();
-  const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'work' });
-  await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
-  await using dashboard = await openDashboard(browser, system);
-  const { page } = dashboard;
-  await page.emulateMedia({ reducedMotion: 'reduce' });
-  await page.getByTestId('task-row').waitFor(PATIENCE);
-  await system.agent.end('SIGKILL');
-  await page.locator('[data-testid=task-row][data-knowledge=unknown]').waitFor(PATIENCE);
-  await expect.poll(() => page.title(), PATIENCE).toBe('1 unknown · Holdfast');
-  expect(decodeURIComponent((await page.locator('#favicon').getAttribute('href'))!)).toContain('>1</text>');
-  await expect
-    .poll(() => page.getByTestId('view-needs-you').locator('.count').innerText(), PATIENCE)
-    .toBe('1');
-  await page.getByTestId('view-needs-you').click();
-  const elapsed = page.locator('[data-testid=task-row] .c-elapsed');
-  await expect.poll(() => elapsed.innerText(), PATIENCE).toMatch(/^\d+:\d\d\+$/);
-  const frozen = await elapsed.innerText();
-  expect(await complaintsOf(page)).toEqual([]);
-
-  await system.web.end('SIGKILL');
-  await page.locator('[data-testid=truth-bar]:is([data-link=stale], [data-link=blind])').waitFor(PATIENCE);
-  expect(await elapsed.innerText()).toBe(frozen);
-  expect(await complaintsOf(page)).toEqual([]);
-  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
-  expect(await complaintsOf(page)).toEqual([]);
-  await system.agent.start();
-  await system.web.start();
-  await page.locator('[data-testid=truth-bar][data-link=live]').waitFor(PATIENCE);
-  await page.getByText('No task needs you').waitFor(PATIENCE);
-  await expect.poll(() => page.title(), PATIENCE).toBe('1 running · Holdfast');
-});
-
 test('on a phone everything is reached: cards, views behind a button, and marks on request', async () => {
   const name = 'an-agent-whose-name-is-wider-than-any-phone-is';
   await using system = await startSystem({ env: { HOLDFAST_SLOTS: '0', HOLDFAST_AGENT_NAME: name } });
@@ -460,4 +421,62 @@ test('on a phone everything is reached: cards, views behind a button, and marks 
   await page.getByTestId('bulk-cancel').click();
   await page.getByTestId('bulk-confirm').click();
   await system.webTaskWhen(id, 'cancelled', (task) => task.status === 'cancelled');
+});
+
+test('an ended row tells how long ago, a list by changes when each change was, and a refused submit is told as one', async () => {
+  await using system = await startSystem();
+  const ended = await system.submit({ shell: 'exit 7' }, { title: 'ended' });
+  await system.webTaskWhen(ended, 'failed', ({ status }) => status === 'failed');
+  const work = await system.submit({ shell: 'exec sleep 600' }, { title: 'work' });
+  await system.webTaskWhen(work, 'running', ({ status }) => status === 'running');
+  // Web promises to deliver it, and the agent will not have it: no such runner is named there.
+  const refused = await system.submit({ runner: 'nobody', prompt: 'x' }, { title: 'refused' });
+  await system.webTaskWhen(refused, 'refused', ({ status }) => status === 'failed');
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  const row = (title: string) =>
+    page.getByTestId('task-row').filter({ has: page.locator('.name').getByText(title, { exact: true }) });
+  const age = (title: string) => row(title).getByTestId('age');
+  await expect.poll(() => age('ended').innerText(), PATIENCE).toMatch(/^[\d.]+ (s|min) ago$/);
+  expect(await row('ended').locator('.c-output').getAttribute('title')).toMatch(
+    /^Ended \d+ \w+ \d{4}, \d\d:\d\d:\d\d$/,
+  );
+  expect(await age('work').count()).toBe(0);
+  await page.getByTestId('order').selectOption('changed');
+  await expect.poll(() => age('work').innerText(), PATIENCE).toMatch(/ago$/);
+  await page.getByRole('columnheader', { name: 'Last change' }).waitFor(PATIENCE);
+  expect(await row('refused').locator('.c-exit').innerText()).toBe('refused');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.locator('.list-pane.is-cards').waitFor(PATIENCE);
+  await age('ended').waitFor(PATIENCE);
+  expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+  expect(await complaintsOf(page)).toEqual([]);
+});
+
+test('what is new waits over the rows, and covers no head of a column', async () => {
+  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '0' } });
+  await system.submit({ shell: 'true' }, { title: 'a' });
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByTestId('task-row').hover();
+  await page.keyboard.press('x');
+  await page.getByTestId('mark').check();
+  await page.getByTestId('selection-bar').waitFor(PATIENCE);
+  await page.getByTestId('task-row').hover();
+  await system.submit({ shell: 'true' }, { title: 'b' });
+  const pill = (await page.getByTestId('waiting').boundingBox())!;
+  const heads = (await page.locator('.column-heads').boundingBox())!;
+  expect(pill.y).toBeGreaterThanOrEqual(heads.y + heads.height);
+});
+
+test('an empty list names the command as it can be typed, installed or from a clone', async () => {
+  await using system = await startSystem();
+  await using dashboard = await openDashboard(browser, system);
+  const empty = dashboard.page.getByTestId('empty');
+  await empty.getByText('No task yet').waitFor(PATIENCE);
+  const text = await empty.innerText();
+  expect(text).toContain('holdfast run --session hello -- echo hello');
+  expect(text).toContain('npx -y pnpm@12 holdfast run --session hello -- echo hello');
 });

@@ -105,15 +105,17 @@ test('web is killed under the eyes: all of it goes stale and says so; back, it g
   await system.web.end('SIGKILL');
   print('two\n');
   await page.locator('.app.weak').waitFor(PATIENCE);
-  await page.getByTestId('frozen').waitFor(PATIENCE);
-  expect(await page.getByTestId('frozen').innerText()).toMatch(
-    /not been heard for .* nothing here is newer than \d\d:\d\d:\d\d/,
-  );
   await expect.poll(() => knowledgeOf(page), PATIENCE).toBe('unknown');
+  // Said once, in the sentence: no banner besides, and the proof says only that there is none.
+  expect(await page.getByTestId('sentence').innerText()).toMatch(
+    /^Unknown: the web service has been silent for .*; it was running; the process may still run\.$/,
+  );
+  expect(await page.locator('.detail-head .banner').count()).toBe(0);
   const end = page.getByTestId('log-end');
   await expect.poll(() => end.getAttribute('data-who'), PATIENCE).toBe('web');
   expect(await clockOf(page)).toMatch(/\+$/);
   await expect.poll(() => page.getByTestId('proof').getAttribute('data-proof'), PATIENCE).toBe('not-asked');
+  expect(await page.getByTestId('proof').innerText()).not.toContain('web');
   expect(await page.getByTestId('cancel').isDisabled()).toBe(true);
   await page.locator('.span.is-doubted.by-page').waitFor(PATIENCE);
   expect(await complaintsOf(page)).toEqual([]);
@@ -127,7 +129,6 @@ test('web is killed under the eyes: all of it goes stale and says so; back, it g
   print('three\n');
   await page.getByTestId('task-log').getByText('three').waitFor(PATIENCE);
   expect(await linesOf(page)).toEqual(['one', 'two', 'three']);
-  expect(await page.getByTestId('frozen').count()).toBe(0);
   await expect.poll(() => page.getByTestId('proof').getAttribute('data-proof'), PATIENCE).toBe('process');
   expect(await page.getByTestId('cancel').isDisabled()).toBe(false);
   // What this page did not hear stays on record here, apart from what web did not.

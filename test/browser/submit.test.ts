@@ -160,3 +160,69 @@ test('while web does not answer at all, it is not known whether a submit arrived
   await page.getByTestId('task-detail').waitFor(PATIENCE);
   expect(await tasksOf(system)).toHaveLength(1);
 });
+
+test('a submit that is on its way while web falls silent says that one thing, and arrives', async () => {
+  await using system = await startSystem();
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await openForm(page, 'echo on its way');
+  system.web.signal('SIGSTOP');
+  await page.getByTestId('submit-send').click();
+  const said = page.getByTestId('submit-unheard');
+  await expect
+    .poll(() => said.innerText(), PATIENCE)
+    .toBe('Sent, and not answered so far: the web service is not heard.');
+  expect(await page.getByTestId('submit-problem').count()).toBe(0);
+  system.web.signal('SIGCONT');
+  await page.getByTestId('task-detail').waitFor(PATIENCE);
+  expect(await tasksOf(system)).toHaveLength(1);
+});
+
+test('a submit that its agent refused later is submitted anew by the form, filled as it was', async () => {
+  await using system = await startSystem();
+  await using dashboard = await openDashboard(browser, system);
+  const { page } = dashboard;
+  await system.agent.end('SIGKILL');
+  const spec = { runner: 'nobody', prompt: 'Fix the test.' };
+  const id = await system.submit(spec, {
+    title: 'by nobody',
+    labels: { team: 'core' },
+    agent: 'test-agent',
+    priority: 3,
+  });
+  await system.agent.start();
+  await system.webTaskWhen(id, 'refused', ({ refused }) => refused !== undefined);
+  await page.goto(`${system.web.url}/tasks/${id}`);
+  await expect
+    .poll(() => page.getByTestId('sentence').innerText(), PATIENCE)
+    .toMatch(/^Refused by test-agent at \d\d:\d\d: it never ran\.$/);
+  expect(await page.getByTestId('refused').innerText()).toMatch(/^Submit was refused /);
+  await expectCleanInBoth(page);
+  const anew = page.getByTestId('retry');
+  expect(await anew.innerText()).toBe('Submit anew …');
+  await anew.click();
+  await page.getByTestId('submit-form').waitFor(PATIENCE);
+  expect(await page.getByTestId('submit-runner').inputValue()).toBe('nobody');
+  expect(await page.getByTestId('submit-prompt').inputValue()).toBe('Fix the test.');
+  expect(await page.getByTestId('submit-anew').innerText()).toMatch(
+    /“by nobody” .* no place for its priority/,
+  );
+  await expectCleanInBoth(page);
+  await page.getByText('Shell line', { exact: true }).first().click();
+  await page.getByTestId('submit-shell').fill('echo by hand');
+  await page.getByTestId('submit-send').click();
+  await expect.poll(() => page.url().includes(id), PATIENCE).toBe(false);
+  await page.getByTestId('task-log').getByText('by hand').waitFor(PATIENCE);
+  const tasks = await tasksOf(system);
+  expect(tasks).toHaveLength(2);
+  expect(tasks.find((task) => task.id !== id)).toMatchObject({
+    title: 'by nobody',
+    labels: { team: 'core' },
+    spec: { shell: 'echo by hand' },
+  });
+  // What was typed for a task of its own is not mixed up with it.
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('n');
+  expect(await page.getByTestId('submit-shell').inputValue()).toBe('');
+  expect(await page.getByTestId('submit-anew').count()).toBe(0);
+});

@@ -8,6 +8,12 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     sourcemap: false,
+    rolldownOptions: {
+      output: {
+        // What the first look needs is one file: a dozen shared ones take a tenth more bytes, and as many requests.
+        codeSplitting: { groups: [{ name: 'page', tags: ['$initial'] }] },
+      },
+    },
   },
   worker: { format: 'es' },
 });

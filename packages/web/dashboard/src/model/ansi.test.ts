@@ -122,3 +122,12 @@ test('a link may hold colours, have no end, or be cut short: its text and all th
   expect(broken.map(({ text }) => text).join('')).toBe('abold after');
   expect(segmentsOf('\x1b]8;;javascript:alert(1)\x07text\x1b]8;;\x07')).toEqual([{ text: 'text' }]);
 });
+
+test('characters that turn the direction of text are shown as such, plain, coloured and in what is searched and copied', () => {
+  const text = 'a\u202Eb\u2066c';
+  const shown = 'a\u{fffd}b\u{fffd}c';
+  for (const printed of [text, `\x1b[31m${text}\x1b[0m`]) {
+    expect(segmentsOf(printed).map((segment) => segment.text)).toEqual([shown]);
+    expect(plainOf(printed)).toBe(shown);
+  }
+});

@@ -1,12 +1,13 @@
 /**
  * Terminal output as styled text. Guarantees: what a task prints is only ever text: no markup of its own, no
- * control character but tab, links only to http and https. A line is read when it is looked at, so that what nobody
- * looks at costs nothing.
+ * control character but tab, none that turns the direction of text around, links only to http and https. A line is
+ * read when it is looked at, so that what nobody looks at costs nothing.
  *
  * `ansi_up` reads the colours. Its HTML is taken apart again into segments, because a `style` attribute in markup is
  * forbidden by the page's Content-Security-Policy, while a style that is set from script is not.
  */
 import { AnsiUp } from 'ansi_up';
+import { withoutBidi } from './bidi.ts';
 
 /** `colour` and `background` are `rgb(…)`; the sixteen named colours are classes, so that a theme decides them. */
 export interface Segment {
@@ -46,7 +47,7 @@ const LONGEST_OSC = 4096;
 export function segmentsOf(text: string, style = ''): Segment[] {
   // Nothing but plain text, which is most of what is printed.
   if (style === '' && !text.includes('\x1b')) {
-    const plain = text.replaceAll(CONTROLS, '');
+    const plain = withoutBidi(text.replaceAll(CONTROLS, ''));
     return plain === '' ? [] : [{ text: plain }];
   }
   const ansi = new AnsiUp();
@@ -120,7 +121,7 @@ export function plainOf(text: string): string {
     ? withoutForeign(text).replaceAll(SILENT, '').replace(CUT_OFF, '')
     : text;
   // A lone escape is none of the above and no character either.
-  return said.replaceAll(CONTROLS, '').replaceAll('\x1b', '');
+  return withoutBidi(said.replaceAll(CONTROLS, '').replaceAll('\x1b', ''));
 }
 
 // oxlint-disable-next-line no-control-regex
@@ -181,7 +182,7 @@ function readLink(url: string): Omit<Segment, 'text'> {
 }
 
 function clean(escaped: string): string {
-  return unescape(escaped).replaceAll(CONTROLS, '');
+  return withoutBidi(unescape(escaped).replaceAll(CONTROLS, ''));
 }
 
 const entities: Record<string, string> = {

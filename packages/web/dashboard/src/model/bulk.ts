@@ -9,6 +9,8 @@ export type BulkAction = 'cancel' | 'retry' | 'reclaim' | 'resolve';
 /** One task's result, as web answers it; `notAsked`: the request with it got no answer. */
 export interface BulkItem {
   id: string;
+  /** What the task is called; absent of one that web does not have. */
+  title?: string;
   result: 'done' | 'promised' | 'refused' | 'wouldDo' | 'notAsked';
   code?: string;
   message?: string;

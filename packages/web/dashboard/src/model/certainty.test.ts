@@ -90,3 +90,13 @@ test('agents with numbers in their names are in the order of the numbers', () =>
   const agents = [anAgent({ name: 'node-17' }), anAgent({ name: 'node-7' })];
   expect(worstAgentsFirst(agents).map(({ name }) => name)).toEqual(['node-7', 'node-17']);
 });
+
+test('how far its agent’s clock is ahead comes with every certainty, but not with what only web has stated', () => {
+  const agent = anAgent({ clockAheadMs: 3_600_000 });
+  for (const link of [live, stale, blind]) {
+    expect(certaintyOf(aTask(), agent, link, now).aheadMs).toBe(3_600_000);
+    expect(certaintyOf(aTask({ status: 'completed' }), agent, link, now).aheadMs).toBe(3_600_000);
+  }
+  expect(certaintyOf(aTask({ status: 'submitted', seq: 0 }), agent, live, now)).not.toHaveProperty('aheadMs');
+  expect(certaintyOf(aTask(), anAgent(), live, now)).not.toHaveProperty('aheadMs');
+});

@@ -20,6 +20,13 @@ export interface Certainty {
    * this is the age of ours alone.
    */
   heardAt?: number;
+  /** How far the clock that the task’s own times are from is ahead of web’s (ms); absent when they agree. */
+  aheadMs?: number;
+}
+
+/** A time of web's clock by the clock that the task's own times are from. */
+export function byTasksClock(at: number, { aheadMs = 0 }: Pick<Certainty, 'aheadMs'>): number {
+  return at + aheadMs;
 }
 
 /**
@@ -27,6 +34,17 @@ export interface Certainty {
  * heard keeps the older proof: the age shown is the age of the oldest link in the chain.
  */
 export function certaintyOf(
+  task: ShownTask,
+  agent: Pick<ShownAgent, 'state' | 'asOf' | 'reason' | 'clockAheadMs'> | undefined,
+  link: LinkState,
+  now: number,
+): Certainty {
+  // Of what no agent has stated yet every time is web's own.
+  const aheadMs = task.seq === 0 ? undefined : agent?.clockAheadMs;
+  return { ...ofLinks(task, agent, link, now), ...(aheadMs === undefined ? {} : { aheadMs }) };
+}
+
+function ofLinks(
   task: ShownTask,
   agent: Pick<ShownAgent, 'state' | 'asOf' | 'reason'> | undefined,
   link: LinkState,
@@ -66,7 +84,7 @@ export function worstAgentsFirst(agents: readonly ShownAgent[]): ShownAgent[] {
 }
 
 /** `node-7` before `node-17`. */
-const { compare: byName } = new Intl.Collator(undefined, { numeric: true });
+export const { compare: byName } = new Intl.Collator(undefined, { numeric: true });
 
 const concern: Record<AgentState, number> = {
   refused: 6,

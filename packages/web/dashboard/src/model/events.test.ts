@@ -164,3 +164,13 @@ test('a gap says why, how long, and what it turned out to be', () => {
     'Since 14:02:11.000 (40 s) nothing was heard from build-2. It was running; what is true now is not known.',
   );
 });
+
+test('how two clocks differ is what the heartbeats show, either way, and else what the events prove', () => {
+  const events = [{ seq: 1, at: 100_000 }];
+  const received = [{ seq: 1, receivedAt: 60_000 }];
+  expect(skewText(events, received, 'build-2', 3_480_000)).toBe(
+    'The clock of build-2 is 58 min ahead of web’s.',
+  );
+  expect(skewText([], [], 'build-2', -3_480_000)).toBe('The clock of build-2 is 58 min behind web’s.');
+  expect(skewText(events, received, 'build-2')).toMatch(/ahead of web’s by at least 40 s/);
+});

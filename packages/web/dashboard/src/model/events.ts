@@ -5,6 +5,7 @@
  */
 import type { DoubtReason } from '@holdfast/shared/status';
 import type { TaskEvent } from '@holdfast/shared';
+import { clockHint } from './agent-clock.ts';
 import { outcomeText } from './sentence.ts';
 import { capitalized, withoutStop, bytesText, preciseTimeText, spanText, timeText } from './words.ts';
 
@@ -138,6 +139,7 @@ const gapReasons: Record<DoubtReason, string> = {
   agent_degraded: '{agent} could not vouch for its tasks',
   not_on_agent: '{agent} did not know this task',
   agent_removed: 'its agent was not followed',
+  web_down: 'web was down, and heard nothing from {agent}',
 };
 
 /** Two clocks this close agree: the way from one to the other takes time. */
@@ -150,14 +152,17 @@ export function lagText(lagMs: number): string {
 }
 
 /**
- * What the two clocks prove of each other: web cannot have received an event before it happened, so the smallest lag is
+ * What is known of the two clocks. `aheadMs`: as the agent's heartbeats show it. Without it, what the events prove: web cannot have received an event before it happened, so the smallest lag is
  * how far the agent's clock is ahead, at least. That it is behind cannot be told from an event that came late.
  */
 export function skewText(
   events: readonly Pick<TaskEvent, 'seq' | 'at'>[],
   received: readonly { seq: number; receivedAt: number }[],
   agentName: string,
+  aheadMs?: number,
 ): string | undefined {
+  const hint = clockHint(agentName, aheadMs);
+  if (hint !== undefined) return `${capitalized(hint)}.`;
   const receivedAt = new Map(received.map((entry) => [entry.seq, entry.receivedAt]));
   const lags = events.flatMap(({ seq, at }) => {
     const had = receivedAt.get(seq);

@@ -5,6 +5,7 @@
 import type { ShownStatus } from '@holdfast/shared/status';
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
 import { isEnded, shownStatuses } from '@holdfast/shared/status';
+import { withoutBidi } from './bidi.ts';
 
 /** What a person may look for besides a status: the same marks as the list of web has, in the words of the URL. */
 export const marks = ['needs-you', 'stale', 'attention', 'refused', 'pending'] as const;
@@ -79,11 +80,8 @@ const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 /** What a row is called: its title if it can be seen, else its command, else its id. */
 export function taskName(task: Pick<ShownTask, 'id' | 'title' | 'spec'>): string {
   const title = task.title !== undefined && VISIBLE.test(task.title) ? task.title : undefined;
-  return (title ?? (commandText(task).split('\n', 1)[0] || task.id)).replaceAll(BIDI, '\u{fffd}');
+  return withoutBidi(title ?? (commandText(task).split('\n', 1)[0] || task.id));
 }
-
-/** They make a name read as another than it is (CVE-2021-42574): shown as a sign that something is there. */
-const BIDI = /[\u202a-\u202e\u2066-\u2069]/g;
 
 const MINUTE_MS = 60_000;
 const spans: Record<string, number> = {
@@ -149,7 +147,7 @@ export function hasMark(task: ShownTask, mark: Mark, now: number): boolean {
 }
 
 /** When a task ended as far as lists are concerned; undefined while it has not. */
-function endOf(task: ShownTask): number | undefined {
+export function endOf(task: ShownTask): number | undefined {
   if (!isEnded(task.status)) return undefined;
   return (task.status === 'lost' ? task.verdict?.at : undefined) ?? task.endedAt ?? task.updatedAt;
 }
@@ -370,6 +368,12 @@ export const views: readonly View[] = [
 /** The view that shows exactly this, in whatever order. */
 export function viewShowing({ order: _order, ...restricting }: Filter): View | undefined {
   return views.find(({ filter }) => isSameFilter(filter, restricting));
+}
+
+/** What a list of it is called. */
+export function viewName(filter: Filter): string {
+  const view = viewShowing(filter);
+  return view === undefined || view.id === 'all' ? 'Tasks' : view.name;
 }
 
 /** Whether what it holds can change by itself: such a count is doubtful while web is not heard. */

@@ -1,7 +1,36 @@
 /**
- * How many labels a row has room for. Guarantees: pure; the title comes first: a label is shown only if all of the title
+ * Labels in rows and in the rail. Guarantees: pure; in a row the title comes first: a label is shown only if all of the title
  * is, as far as the widths of letters can be guessed.
  */
+
+export interface LabelCount {
+  /** `key=value`. */
+  label: string;
+  tasks: number;
+}
+
+export function labelsOf(labels: Readonly<Record<string, string>>): string[] {
+  return Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+}
+
+/** As many of the most frequent are read. */
+export const MOST_LABELS = 30;
+
+/**
+ * The counts with those of further tasks; each label keeps its place, new ones come last. Where not all labels were read,
+ * how many tasks have one that was not is not known.
+ */
+export function raisedLabels(
+  read: readonly LabelCount[],
+  further: Iterable<readonly string[]>,
+): readonly LabelCount[] {
+  const counts = new Map(read.map(({ label, tasks }) => [label, tasks]));
+  for (const label of Array.from(further).flat()) {
+    const known = counts.get(label) ?? (read.length < MOST_LABELS ? 0 : undefined);
+    if (known !== undefined) counts.set(label, known + 1);
+  }
+  return Array.from(counts, ([label, tasks]) => ({ label, tasks }));
+}
 
 /** About the width of a letter (px) of a title, of a command line, and of a label. */
 const TITLE_PX = 7.2;

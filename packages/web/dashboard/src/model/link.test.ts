@@ -22,6 +22,15 @@ test('a cut that lasts less than a second alarms nobody', () => {
   expect(linkState(cut, 101_500)).toEqual({ state: 'stale', ageMs: 1500, retryInMs: 0 });
 });
 
+test('while a try is under way that is said, and not when the next one would be', () => {
+  const trying: LinkFacts = { ...open, phase: 'connecting', brokenAt: 101_000 };
+  expect(linkState(trying, 125_000)).toEqual({ state: 'blind', ageMs: 25_000, isTrying: true });
+  expect(linkState({ ...newLink(), phase: 'connecting' }, 5)).toEqual({
+    state: 'connecting',
+    isTrying: true,
+  });
+});
+
 test('a browser that never heard web is connecting, not live', () => {
   expect(linkState(newLink(), 5)).toEqual({ state: 'connecting' });
 });

@@ -48,16 +48,25 @@ export type LinkState =
   /** Web speaks to us. */
   | { state: 'live'; ageMs: number }
   /** It did until a moment ago; what is shown may be out of date. */
-  | { state: 'stale'; ageMs: number; retryInMs?: number }
+  | ({ state: 'stale'; ageMs: number } & Effort)
   /** It has not for longer than the deadline; nothing that can change may be vouched for. */
-  | { state: 'blind'; ageMs: number; retryInMs?: number }
-  | { state: 'connecting'; retryInMs?: number }
+  | ({ state: 'blind'; ageMs: number } & Effort)
+  | ({ state: 'connecting' } & Effort)
   | { state: 'signedOut' };
+
+/** What is done about it: a try is under way, or the next one comes. */
+interface Effort {
+  isTrying?: boolean;
+  retryInMs?: number;
+}
 
 /** What may be said of the link at `now` (browser ms). */
 export function linkState(link: LinkFacts, now: number): LinkState {
   if (link.phase === 'signedOut') return { state: 'signedOut' };
-  const retry = link.retryAt === undefined ? {} : { retryInMs: Math.max(0, link.retryAt - now) };
+  const retry: Effort = {
+    ...(link.phase === 'connecting' ? { isTrying: true } : {}),
+    ...(link.retryAt === undefined ? {} : { retryInMs: Math.max(0, link.retryAt - now) }),
+  };
   if (link.lastFrameAt === 0) return { state: 'connecting', ...retry };
   const ageMs = Math.max(0, now - link.lastFrameAt);
   if (ageMs > deadlineMs(link.heartbeatMs)) return { state: 'blind', ageMs, ...retry };

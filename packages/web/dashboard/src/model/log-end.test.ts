@@ -108,10 +108,22 @@ test('a task that was given up, or that its agent no longer knows, has no end of
     kind: 'stopped',
     text: expect.stringMatching(/^Given up, not ended: .*14:02:11/),
   });
+  const away = input({
+    state: 'stopped',
+    problem: problem(503, 'agent_unreachable'),
+    task: aTask({ status: 'lost' }),
+  });
+  expect(logEnd(away).text).toMatch(/It may have printed more since\.$/);
   const unknown = { state: 'unknown', asOf: readAt, reason: 'not_on_agent' } as const;
   expect(logEnd(input({ certainty: unknown })).text).toContain('build-2 no longer knows this task');
 });
 
 test('who follows is told how far behind', () => {
   expect(logEnd(input({ behindBytes: 2_900_000 })).text).toMatch(/^Following, 2\.9 MB behind · /);
+});
+
+test('output is as old as it is, whatever the clock it was stamped by', () => {
+  const certainty = { state: 'live', asOf: readAt, aheadMs: 3_600_000 } as const;
+  const task = aTask({ lastOutputAt: readAt + 3_600_000 });
+  expect(logEnd(input({ certainty, task })).text).toBe('Following · last output 3 s ago');
 });

@@ -3,8 +3,8 @@
  * follow; who is not heard (the agent, or web) and until when this was read is said in words; silence is not an end.
  */
 import type { ShownTask } from '@holdfast/shared';
-import { isEnded } from '@holdfast/shared/status';
-import type { Certainty } from './certainty.ts';
+import { isEnded, isTerminal } from '@holdfast/shared/status';
+import { byTasksClock, type Certainty } from './certainty.ts';
 import type { LinkState } from './link.ts';
 import type { Problem } from './problem.ts';
 import { outcomeText, statusHelp } from './sentence.ts';
@@ -91,7 +91,9 @@ export function logEnd(input: LogEndInput): LogEnd {
       if (isEnded(task.status)) return { kind: 'reading', text: 'Reading to the end …' };
       if (totalBytes === 0) return { kind: 'following', text: 'Nothing printed yet' };
       const age =
-        task.lastOutputAt === undefined ? '' : ` · last output ${ageText(now - task.lastOutputAt)} ago`;
+        task.lastOutputAt === undefined
+          ? ''
+          : ` · last output ${ageText(byTasksClock(now, certainty) - task.lastOutputAt)} ago`;
       const behind = input.behindBytes ?? 0;
       return {
         kind: 'following',
@@ -137,7 +139,7 @@ function completeText({ task, attempt, totalBytes, lineCount }: LogEndInput): st
 
 /** What may be behind the last line that was read. */
 function more(task: ShownTask): string {
-  return isEnded(task.status)
+  return isTerminal(task.status)
     ? 'The task has ended; the rest of its log is still at its agent.'
     : 'It may have printed more since.';
 }

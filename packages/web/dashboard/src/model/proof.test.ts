@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
 import type { Certainty } from './certainty.ts';
-import { lastKnownText, pastLook, progressText, proofText, renewedProof, type TaskProof } from './proof.ts';
+import {
+  lastKnownText,
+  notAskedText,
+  notHeldText,
+  pastLook,
+  progressText,
+  proofText,
+  renewedProof,
+  type TaskProof,
+} from './proof.ts';
 import { aTask } from './samples.ts';
 
 const at = new Date(2026, 10, 21, 14, 2, 11, 42).getTime();
@@ -112,4 +121,19 @@ test('a look that nobody vouches for any more is said as what was seen, not as a
   });
   const none = say({ kind: 'over' });
   expect(pastLook(none)).toBe(none);
+});
+
+test('who was asked and holds nothing is not said to be out of reach; who is, is, and why', () => {
+  expect(notHeldText('build-2')).toMatchObject({
+    tone: 'none',
+    text: expect.stringMatching(/^build-2 was asked and holds no such task/),
+  });
+  expect(notAskedText('build-2', { status: 503, detail: 'build-2 cannot be reached.' })).toMatchObject({
+    tone: 'open',
+    text: 'build-2 could not be asked, so nothing is proven now. build-2 cannot be reached.',
+  });
+  // That web is not heard is said once, and not here.
+  expect(notAskedText('build-2', { status: 0, detail: 'The web service did not answer.' }).text).toBe(
+    'build-2 could not be asked, so nothing is proven now.',
+  );
 });

@@ -3,7 +3,8 @@
  * look that failed or was not possible is said to prove nothing.
  */
 import type { AuditTask, Proof, ShownTask } from '@holdfast/shared';
-import type { Certainty } from './certainty.ts';
+import { byTasksClock, type Certainty } from './certainty.ts';
+import type { Problem } from './problem.ts';
 import { ageText, preciseTimeText } from './words.ts';
 
 /** What `GET /api/tasks/:id/proof` answers. `none`: the agent looked and found nothing; `over`: no attempt is under way. */
@@ -20,7 +21,7 @@ export interface ProofText {
   facts: [name: string, value: string][];
 }
 
-/** `at`: the moment that is judged (web's clock), as late as anything is known of it. */
+/** `at`: the moment that is judged (its agent's clock), as late as anything is known of it. */
 export function proofText(
   { proof, agentName }: Pick<TaskProof, 'proof' | 'agentName'>,
   at: number,
@@ -79,6 +80,25 @@ export function proofText(
     default:
       return proof satisfies never;
   }
+}
+
+/** Nobody could be asked; that web is not heard the sentence above it says. */
+export function notAskedText(agentName: string, problem: Pick<Problem, 'status' | 'detail'>): ProofText {
+  const why = problem.status === 0 ? '' : ` ${problem.detail}`;
+  return {
+    tone: 'open',
+    text: `${agentName} could not be asked, so nothing is proven now.${why}`,
+    facts: [],
+  };
+}
+
+/** Its agent was asked, and answered that it holds no such task. */
+export function notHeldText(agentName: string): ProofText {
+  return {
+    tone: 'none',
+    text: `${agentName} was asked and holds no such task: nothing that it knows of works on it.`,
+    facts: [],
+  };
 }
 
 /** A look in the past tense: for a task that nobody vouches for now. */
@@ -142,7 +162,7 @@ export function lastKnownText(task: ShownTask, certainty: Certainty, proof?: Tas
   }
   if (process !== undefined) {
     // Of an agent that is not followed `asOf` is when the row was written, which verified nothing.
-    const vouchedAt = certainty.reason === 'agent_removed' ? 0 : certainty.asOf;
+    const vouchedAt = certainty.reason === 'agent_removed' ? 0 : byTasksClock(certainty.asOf, certainty);
     const lookedAt = seen?.kind === 'process' ? (looked?.verifiedAt ?? 0) : 0;
     const verifiedAt = Math.max(process.verifiedAt, vouchedAt, lookedAt);
     return `pid ${process.pid}, started ${preciseTimeText(process.startedAt)}, verified ${preciseTimeText(verifiedAt)}`;

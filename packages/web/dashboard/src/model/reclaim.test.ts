@@ -105,3 +105,12 @@ test('what a reclaim does is said before it is asked for', () => {
     /delivered when it returns, and does nothing if attempt 2 is over by then\.$/,
   );
 });
+
+test('a claim is as old as it is, whatever the clock its times are from', () => {
+  const moved = { ...claim, leaseExpiresAt: now + 3_655_000, lastHeartbeatAt: now + 3_595_000 };
+  expect(claimFacts(moved, { ...live, aheadMs: 3_600_000 }, now)).toMatchObject([
+    ['Worker', 'ci-3'],
+    ['Last heartbeat', '5 s ago'],
+    ['Lease', 'for 55 s more'],
+  ]);
+});

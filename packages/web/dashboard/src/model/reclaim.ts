@@ -4,7 +4,7 @@
  */
 import type { ShownAgent, ShownTask, TaskClaim, TaskEvent } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
-import type { Certainty } from './certainty.ts';
+import { byTasksClock, type Certainty } from './certainty.ts';
 import { progressText } from './proof.ts';
 import { isUnderWay, type Stale } from './stale.ts';
 import { ageText, timeText } from './words.ts';
@@ -151,7 +151,8 @@ export function claimFacts(claim: TaskClaim, certainty: Certainty, now: number):
   ];
 }
 
-function leaseText(expiresAt: number, certainty: Certainty, now: number): string {
+function leaseText(expiresAt: number, certainty: Certainty, webNow: number): string {
+  const now = byTasksClock(webNow, certainty);
   if (certainty.state !== 'live') return `until ${timeText(expiresAt, now)}, if it was not renewed`;
   return expiresAt > now ? `for ${ageText(expiresAt - now)} more` : `over for ${ageText(now - expiresAt)}`;
 }
@@ -170,6 +171,7 @@ export function reclaimConsequence(task: ShownTask, agent: ShownAgent | undefine
 }
 
 /** An age that nobody vouches for would go on growing: a time of day does not. */
-function agoText(at: number, certainty: Certainty, now: number): string {
+function agoText(at: number, certainty: Certainty, webNow: number): string {
+  const now = byTasksClock(webNow, certainty);
   return certainty.state === 'live' ? `${ageText(now - at)} ago` : `at ${timeText(at, now)}`;
 }

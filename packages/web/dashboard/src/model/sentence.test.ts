@@ -159,3 +159,59 @@ test('one that is being stopped says why and since when', () => {
     'Running on build-2 since 14:02; its time is over, it is being stopped since 14:03.',
   );
 });
+
+test('a submit that its agent refused is said to be refused: it never ran', () => {
+  const refused = { action: 'submit' as const, message: 'no such directory', at: startedAt };
+  const task = aTask({ status: 'failed', seq: 0, attempt: 0, endedAt: startedAt, refused });
+  const { startedAt: _, ...never } = task;
+  expect(say(never)).toBe('Refused by build-2 at 14:02: it never ran.');
+  // One that ran, and of which a later action was refused, failed as it failed.
+  expect(say(aTask({ ...task, seq: 5, attempt: 1, outcome: { reason: 'exit', exitCode: 7 } }))).toMatch(
+    /^Failed on build-2 .*exit 7/,
+  );
+});
+
+test('a cancel that took SIGKILL says so', () => {
+  const stopRequested = { cause: 'cancel' as const, at: startedAt + 60_000 };
+  const ended = { status: 'cancelled' as const, startedAt, endedAt: startedAt + 64_000, stopRequested };
+  const outcome = { reason: 'cancelled_by_user' as const, exitCode: 137, signal: 'SIGKILL' };
+  expect(say(aTask({ ...ended, outcome }))).toBe(
+    'Cancelled on build-2 at 14:03 after 1:04: SIGTERM was ignored, SIGKILL after 4.0 s.',
+  );
+  expect(say(aTask({ ...ended, outcome: { ...outcome, exitCode: 143, signal: 'SIGTERM' } }))).toBe(
+    'Cancelled on build-2 at 14:03 after 1:04.',
+  );
+});
+
+test('ages do not depend on the agent’s clock; its times are as it says them, with how far it is off', () => {
+  const HOUR_MS = 3_600_000;
+  const ahead = anAgent({ asOf: now - 800, clockAheadMs: HOUR_MS });
+  const task = aTask({ startedAt: startedAt + HOUR_MS, lastOutputAt: now + HOUR_MS - 3000 });
+  expect(say(task, ahead)).toBe(
+    'Running on build-2 since 15:02; last output 3 s ago. The clock of build-2 is 1 h ahead of web’s.',
+  );
+  const behind = anAgent({ asOf: now - 800, clockAheadMs: -HOUR_MS });
+  const ended = { status: 'completed' as const, startedAt, endedAt: startedAt + 95_000 };
+  expect(say(aTask(ended), behind)).toBe(
+    'Completed on build-2 at 14:03 after 1:35. The clock of build-2 is 1 h behind web’s.',
+  );
+});
+
+test('that neither link is heard is said in one sentence', () => {
+  const late = anAgent({ state: 'late', asOf: now - 12_000, reason: 'agent_unreachable' });
+  expect(say(aTask({ startedAt }), late, { state: 'stale', ageMs: 5000 })).toMatch(
+    / That is 12 s old: build-2 has not been heard since, and the web service has been silent for 5 s\.$/,
+  );
+});
+
+test('a task that printed too much says what its limit was, while it is stopped and after', () => {
+  const passed = 'its output passed the limit of 256 MiB';
+  const stopRequested = { cause: 'output_limit' as const, at: startedAt + 60_000, message: passed };
+  expect(say(aTask({ startedAt, stopRequested }))).toBe(
+    `Running on build-2 since 14:02; ${passed}, it is being stopped since 14:03.`,
+  );
+  const outcome = { reason: 'output_limit' as const, message: `stopped because ${passed}` };
+  expect(say(aTask({ status: 'failed', startedAt, endedAt: startedAt + 61_000, outcome }))).toBe(
+    `Failed on build-2 at 14:03 after 1:01: printed too much (${passed}).`,
+  );
+});

@@ -5,11 +5,12 @@
 import type { ShownStatus } from '@holdfast/shared/status';
 import type { Outcome, ShownAgent, ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
-import { assertedStatus, type Certainty } from './certainty.ts';
+import { clockHint } from './agent-clock.ts';
+import { assertedStatus, byTasksClock, type Certainty } from './certainty.ts';
 import type { LinkState } from './link.ts';
 import { staleOf } from './stale.ts';
 import { waitReasons, waitText } from './waiting.ts';
-import { ageText, capitalized, plural, preciseTimeText, spanText, timeText } from './words.ts';
+import { ageText, capitalized, plural, preciseTimeText, spanText, timeText, withoutStop } from './words.ts';
 
 /** A word and a sentence for each status. */
 export const statusHelp: Record<ShownStatus, { word: string; help: string }> = {
@@ -34,13 +35,18 @@ export interface SentenceInput {
 
 export function taskSentence({ task, agent, certainty, now }: SentenceInput): string {
   const name = agent?.name ?? 'its agent';
-  if (isEnded(task.status)) return `${endSentence(task, agent, now)}${overruledText(task, now)}`;
+  const hint = clockHint(name, certainty.aheadMs);
+  const clocks = hint === undefined ? '' : ` ${capitalized(hint)}.`;
+  if (isEnded(task.status)) {
+    const said = endSentence(task, agent, byTasksClock(now, certainty));
+    return `${said}${overruledText(task, now)}${clocks}`;
+  }
   if (certainty.state === 'unknown') {
     return `Unknown: ${doubtText(certainty, name, now)}; it was ${wasText(task)}${possibility(task)}.`;
   }
   const stale = staleOf(task, certainty, now);
   const doubt = stale === undefined ? '' : ` Stale: ${stale.text}`;
-  const said = `${liveSentence(task, agent, certainty, now)}${doubt}${overruledText(task, now)}`;
+  const said = `${liveSentence(task, agent, certainty, now)}${doubt}${overruledText(task, now)}${clocks}`;
   if (certainty.state === 'live') return said;
   return `${said} That is ${ageText(now - certainty.asOf)} old: ${sinceText(certainty, name, now)}.`;
 }
@@ -55,9 +61,10 @@ function liveSentence(
   task: ShownTask,
   agent: ShownAgent | undefined,
   certainty: Certainty,
-  now: number,
+  webNow: number,
 ): string {
   const isLive = certainty.state === 'live';
+  const now = byTasksClock(webNow, certainty);
   const on = agent === undefined ? '' : ` on ${agent.name}`;
   switch (task.status) {
     case 'submitted':
@@ -68,7 +75,7 @@ function liveSentence(
       const again =
         task.attempt > 0 ? ` again after attempt ${task.attempt}${outcomeClause(task.outcome)}` : '';
       const since = task.attempt > 0 ? '' : ` since ${timeText(task.createdAt, now)}`;
-      return `Queued${on}${again}${since}.${waitText(waitReasons(task, agent, certainty, now))}`;
+      return `Queued${on}${again}${since}.${waitText(waitReasons(task, agent, certainty, webNow))}`;
     }
     case 'starting':
       return task.stopRequested === undefined ? `Starting${on}.` : `Starting${on}; ${stopText(task, now)}.`;
@@ -99,7 +106,7 @@ function lastOutput(task: ShownTask, now: number, isLive: boolean): string {
 }
 
 function stopText(task: ShownTask, now: number): string {
-  const { cause = 'cancel', at } = task.stopRequested ?? {};
+  const { cause = 'cancel', at, message = 'it printed too much' } = task.stopRequested ?? {};
   const since = at === undefined ? '' : ` since ${timeText(at, now)}`;
   switch (cause) {
     case 'reclaim':
@@ -109,7 +116,7 @@ function stopText(task: ShownTask, now: number): string {
     case 'idle_timeout':
       return `it was silent for too long, it is being stopped${since}`;
     case 'output_limit':
-      return `it printed too much, it is being stopped${since}`;
+      return `${message}, it is being stopped${since}`;
     case 'cancel':
       return `the cancel is acknowledged, its processes are being stopped${since}`;
     default:
@@ -132,11 +139,11 @@ function endSentence(task: ShownTask, agent: ShownAgent | undefined, now: number
         return `Refused by ${agent?.name ?? 'its agent'}${at}: it never ran.`;
       }
       const text = outcomeText(task.outcome);
-      const more = task.outcome?.message;
+      const more = task.outcome?.message?.replace(/^stopped because /, '');
       return `Failed${on}${at}${took}${text === '' ? '' : `: ${text}`}${more === undefined || text.includes(more) ? '' : ` (${more})`}.`;
     }
     case 'cancelled':
-      return `Cancelled${on}${at}${task.startedAt === undefined ? ', before it started' : took}.`;
+      return `Cancelled${on}${at}${task.startedAt === undefined ? ', before it started' : took}${killText(task)}.`;
     case 'lost': {
       const was =
         task.lastStatus === undefined ? '' : `it was ${wasText(task)} when web stopped hearing of it; `;
@@ -155,8 +162,22 @@ function endSentence(task: ShownTask, agent: ShownAgent | undefined, now: number
   }
 }
 
-/** What has been missing since the last proof. */
-function sinceText({ reason, heardAt }: Certainty, agent: string, now: number): string {
+/** A stop that needed more than a request: its exit says so, in the shell's way of naming a signal. */
+function killText({ outcome, stopRequested, endedAt }: ShownTask): string {
+  const wasKilled = outcome?.signal === 'SIGKILL' && stopRequested?.cause === 'cancel';
+  if (!wasKilled || endedAt === undefined) return '';
+  return `: SIGTERM was ignored, SIGKILL after ${spanText(endedAt - stopRequested.at)}`;
+}
+
+/** What has been missing since the last proof: of both links, if neither is heard. */
+function sinceText(certainty: Certainty, agent: string, now: number): string {
+  const { reason, heardAt } = certainty;
+  const missing = missingText(certainty, agent, now);
+  if (heardAt === undefined || reason === 'web_unreachable') return missing;
+  return `${missing}, and the web service has been silent for ${ageText(now - heardAt)}`;
+}
+
+function missingText({ reason, heardAt }: Certainty, agent: string, now: number): string {
   switch (reason) {
     case 'agent_unreachable':
     case undefined:
@@ -169,6 +190,8 @@ function sinceText({ reason, heardAt }: Certainty, agent: string, now: number): 
       return `${agent} does not know this task`;
     case 'agent_removed':
       return 'its agent is not followed';
+    case 'web_down':
+      return `web was down, and has not heard ${agent} since`;
     case 'web_unreachable':
       return heardAt === undefined
         ? 'the web service has not been heard since'
@@ -198,6 +221,8 @@ function doubtText({ reason, asOf, heardAt }: Certainty, agent: string, now: num
       return `${before}${agent} no longer ${heardAt === undefined ? 'knows' : 'knew'} this task`;
     case 'agent_removed':
       return `${before}its agent was removed`;
+    case 'web_down':
+      return `${before}web was down, and has not heard ${agent} since`;
     case 'web_unreachable':
       return webSilent;
     default:
@@ -299,7 +324,7 @@ export const NOT_HEARD = ' That is what web said last: it is not heard now.';
 /** What web hears of an agent. */
 export function agentSentence(agent: ShownAgent, now: number): string {
   const silent = agent.asOf === 0 ? 'never heard' : `last vouched ${ageText(now - agent.asOf)} ago`;
-  const detail = agent.detail === undefined ? '' : ` ${agent.detail}`;
+  const detail = agent.detail === undefined ? '' : ` ${capitalized(withoutStop(agent.detail))}.`;
   switch (agent.state) {
     case 'live':
       return `Live, ${silent}.${poolText(agent)}`;
@@ -332,6 +357,11 @@ function poolText(agent: ShownAgent): string {
   return ` ${running} of ${plural(slots, 'slot')} in use, ${queued} queued.${brake}${why}`;
 }
 
+function effortText({ isTrying, retryInMs }: { isTrying?: boolean; retryInMs?: number }): string {
+  if (isTrying === true) return ' · connecting …';
+  return retryInMs === undefined ? '' : ` · retry in ${Math.ceil(retryInMs / 1000)} s`;
+}
+
 /** The link in the words of the truth bar. */
 export function linkText(link: LinkState, isResyncing: boolean): string {
   switch (link.state) {
@@ -339,11 +369,9 @@ export function linkText(link: LinkState, isResyncing: boolean): string {
       return isResyncing ? 'Resyncing' : `Live · proof ${ageText(link.ageMs)} ago`;
     case 'stale':
     case 'blind':
-      return `Stale ${ageText(link.ageMs)}${link.retryInMs === undefined ? '' : ` · retry in ${Math.ceil(link.retryInMs / 1000)} s`}`;
+      return `Stale ${ageText(link.ageMs)}${effortText(link)}`;
     case 'connecting':
-      return link.retryInMs === undefined
-        ? 'Connecting'
-        : `No answer · retry in ${Math.ceil(link.retryInMs / 1000)} s`;
+      return link.retryInMs === undefined ? 'Connecting …' : `No answer${effortText(link)}`;
     case 'signedOut':
       return 'Signed out';
     default:

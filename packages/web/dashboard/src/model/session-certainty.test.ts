@@ -1,15 +1,19 @@
 import { expect, test } from 'vitest';
 import { aTask } from './samples.ts';
-import { sessionCertainty, workBySession } from './session-certainty.ts';
+import { workBy } from './count-certainty.ts';
+import { sessionCertainty } from './session-certainty.ts';
 
 const session = { status: 'running', counts: { running: 2, completed: 5 } } as const;
 const agents = (b: 'live' | 'late' | 'lost') =>
   [
-    { id: 'a', state: 'live' },
-    { id: 'b', state: b },
+    { id: 'a', state: 'live', asOf: 1 },
+    { id: 'b', state: b, asOf: 1 },
   ] as const;
 const workOn = (...agentIds: string[]) =>
-  workBySession(agentIds.map((agentId) => aTask({ sessionId: 's', agentId }))).get('s');
+  workBy(
+    agentIds.map((agentId) => aTask({ sessionId: 's', agentId })),
+    ({ sessionId }) => sessionId,
+  ).get('s');
 
 test('an agent that is lost weakens the sessions whose work it has, and no other', () => {
   expect(sessionCertainty(session, workOn('a', 'a'), agents('lost'), 'live')).toBe('live');
@@ -30,13 +34,4 @@ test('no session looks more certain than the link to web, but for what has ended
   expect(sessionCertainty(session, workOn('a', 'a'), agents('live'), 'stale')).toBe('stale');
   expect(sessionCertainty(session, workOn('a', 'a'), agents('live'), 'blind')).toBe('unknown');
   expect(sessionCertainty({ status: 'failed', counts: { failed: 1 } }, undefined, [], 'blind')).toBe('live');
-});
-
-test('only work in hand counts, and what waits for delivery is on no agent yet', () => {
-  const work = workBySession([
-    aTask({ status: 'completed', agentId: 'b' }),
-    aTask({ status: 'submitted', agentId: 'b' }),
-    aTask({ status: 'queued', agentId: 'a' }),
-  ]);
-  expect(work.get('calm-harbor')).toEqual({ tasks: 2, agentIds: new Set(['a']) });
 });

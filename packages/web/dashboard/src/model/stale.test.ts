@@ -68,3 +68,13 @@ test('only what is under way, as far as is known, can be stale', () => {
   expect(staleOf(unknown, { state: 'unknown', asOf: now }, now)).toMatchObject({ code: 'lease_expired' });
   expect(isUnderWay(aTask({ status: 'unknown', lastStatus: 'queued' }))).toBe(false);
 });
+
+test('a lease is judged by the clock that it was given by', () => {
+  for (const aheadMs of [-3_600_000, 3_600_000]) {
+    const moved = (left: number) => ({ ...claim, leaseExpiresAt: now + aheadMs + left });
+    expect(staleOf(aTask({ claim: moved(30_000) }), { ...live, aheadMs }, now)).toBeUndefined();
+    expect(staleOf(aTask({ claim: moved(-5000) }), { ...live, aheadMs }, now)?.text).toMatch(
+      /ran out 5 s ago/,
+    );
+  }
+});

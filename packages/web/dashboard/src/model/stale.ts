@@ -4,7 +4,7 @@
  * worker may have renewed it since.
  */
 import type { ShownTask } from '@holdfast/shared';
-import { assertedStatus, type Certainty } from './certainty.ts';
+import { assertedStatus, byTasksClock, type Certainty } from './certainty.ts';
 import { ageText, timeText } from './words.ts';
 
 export interface Stale {
@@ -13,16 +13,17 @@ export interface Stale {
   badge: string;
   /** One sentence: what is missing. */
   text: string;
-  /** Since when it counts as stale. */
+  /** Since when it counts as stale (the task's clock, as what follows). */
   sinceAt: number;
   /** The last time anything proved that somebody worked on it: clocks stand still here. */
   provenAt: number;
 }
 
-/** `now` and every time here are web's clock (ms). */
-export function staleOf(task: ShownTask, certainty: Certainty, now: number): Stale | undefined {
+/** `webNow`: web's clock (ms); the times of the result are by the task's clock. */
+export function staleOf(task: ShownTask, certainty: Certainty, webNow: number): Stale | undefined {
   if (!isUnderWay(task)) return undefined;
-  const at = certainty.state === 'live' ? now : certainty.asOf;
+  const now = byTasksClock(webNow, certainty);
+  const at = certainty.state === 'live' ? now : byTasksClock(certainty.asOf, certainty);
   const { claim } = task;
   if (claim !== undefined && claim.leaseExpiresAt <= at) {
     const said =

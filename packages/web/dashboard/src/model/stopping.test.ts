@@ -46,3 +46,17 @@ test('while nobody vouches, it is not said that anything was sent', () => {
     'now: Whether its processes are gone is not known',
   );
 });
+
+test('a stop is as old as it is, whatever the clock it was put on record by', () => {
+  const stopRequested = { cause: 'cancel' as const, at: now + 3_600_000 - 4000 };
+  const text = steps({ stopRequested }, anAgent(), { ...live, aheadMs: 3_600_000 })?.at(-1);
+  expect(text).toContain('SIGTERM 0:04 ago');
+});
+
+test('a limit that was passed is named', () => {
+  const message = 'its output passed the limit of 256 MiB';
+  expect(steps({ stopRequested: { cause: 'output_limit', at: now, message } })?.[0]).toBe(
+    'done: Its output passed the limit of 256 MiB',
+  );
+  expect(steps({ stopRequested: { cause: 'output_limit', at: now } })?.[0]).toBe('done: Printed too much');
+});

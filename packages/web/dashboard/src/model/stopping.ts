@@ -4,8 +4,8 @@
  */
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
-import type { Certainty } from './certainty.ts';
-import { ageText, clockText, preciseTimeText } from './words.ts';
+import { byTasksClock, type Certainty } from './certainty.ts';
+import { ageText, capitalized, clockText, preciseTimeText } from './words.ts';
 
 export interface StopStep {
   name: 'asked' | 'acknowledged' | 'gone';
@@ -45,10 +45,19 @@ export function stopSteps(
   if (stopRequested.cause === 'reclaim' || task.status === 'queued') return undefined;
   const at = preciseTimeText(stopRequested.at).slice(0, -4);
   return [
-    { name: 'asked', state: 'done', text: causeTexts[stopRequested.cause] },
+    { name: 'asked', state: 'done', text: causeText(stopRequested.cause, stopRequested.message) },
     { name: 'acknowledged', state: 'done', text: `On record at ${name} since ${at}` },
-    { name: 'gone', state: 'now', text: ladderText(task, certainty, now - stopRequested.at) },
+    {
+      name: 'gone',
+      state: 'now',
+      text: ladderText(task, certainty, byTasksClock(now, certainty) - stopRequested.at),
+    },
   ];
+}
+
+/** A limit that was passed is named. */
+function causeText(cause: keyof typeof causeTexts, message: string | undefined): string {
+  return cause === 'output_limit' && message !== undefined ? capitalized(message) : causeTexts[cause];
 }
 
 const causeTexts = {

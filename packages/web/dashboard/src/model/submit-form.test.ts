@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { problemFrom } from './problem.ts';
-import { fieldErrors, newForm, sessionName, toSubmit, type SubmitForm } from './submit-form.ts';
+import { fieldErrors, formOf, newForm, sessionName, toSubmit, type SubmitForm } from './submit-form.ts';
 import { SubmitSchema } from '@holdfast/shared';
+import { aTask } from './samples.ts';
 
 const id = '019a9f0e-7c00-7000-8000-000000000001';
 const form = (change: Partial<SubmitForm>): SubmitForm => ({ ...newForm(id, 'calm-bay-1'), ...change });
@@ -80,4 +81,39 @@ test('a refusal without a problem body still has a sentence', () => {
 test('a generated session is valid and can be said', () => {
   expect(sessionName(() => 0.5)).toMatch(/^[a-z]+-[a-z]+-\d{4}$/);
   expect(sessionName(() => 0.9999999)).toMatch(/^[a-z]+-[a-z]+-9999$/);
+});
+
+test('a form filled from a task submits the same again under a new id', () => {
+  const specs = [
+    { shell: 'npm test', cwd: '/srv', timeoutMs: 600_000 },
+    {
+      command: ['node', 'script.js', '', 'a b'],
+      retry: { maxAttempts: 3, on: ['lost' as const, 'failed' as const] },
+    },
+    { runner: 'claude', prompt: 'Fix it.\nThen test.' },
+  ];
+  for (const spec of specs) {
+    const task = aTask({ spec, title: 'T', labels: { team: 'core', kind: 'x=y' } });
+    const { form: filled, leftOut } = formOf(task, id);
+    expect(leftOut).toEqual([]);
+    expect(toSubmit(filled)).toEqual({
+      body: { id, sessionId: task.sessionId, spec, title: 'T', labels: task.labels, agent: 'a1' },
+    });
+  }
+});
+
+test('what the form has no place for is named, never lost in silence', () => {
+  const spec = {
+    command: ['sh', '-c', 'a\nb', ''],
+    env: ['TOKEN'],
+    workspace: { dir: '/w' },
+    timeoutMs: 1500,
+    idleTimeoutMs: 1000,
+    concurrencyKey: 'k',
+    keepLeftovers: true,
+    retry: { on: ['lost' as const] },
+    payload: 1,
+  };
+  const task = aTask({ spec, queue: 'ci', priority: 3, labels: { note: 'two words' } });
+  expect(formOf(task, id).leftOut).toHaveLength(13);
 });

@@ -2,7 +2,7 @@
  * The submit form as data. Guarantees: `toSubmit` makes exactly what the protocol asks for, or says what is wrong
  * field by field; the server's own complaints land on the same fields.
  */
-import type { Submit } from '@holdfast/shared';
+import type { ShownTask, Submit } from '@holdfast/shared';
 import type { Problem } from './problem.ts';
 
 export type Way = 'shell' | 'command' | 'runner';
@@ -49,6 +49,59 @@ export function newForm(id: string, session: string): SubmitForm {
   };
 }
 
+/**
+ * The form as `task` was submitted, under a new id, and what of it the form has no place for: that has to be submitted by
+ * the CLI or the API.
+ */
+export function formOf(task: ShownTask, id: string): { form: SubmitForm; leftOut: string[] } {
+  const { spec } = task;
+  const { retry, timeoutMs } = spec;
+  const leftOut: string[] = [];
+  const form = newForm(id, task.sessionId);
+  const left = (isLeft: boolean, what: string): boolean => {
+    if (isLeft) leftOut.push(what);
+    return isLeft;
+  };
+  if (spec.command !== undefined) {
+    form.way = 'command';
+    form.command = spec.command.join('\n');
+    left(spec.command.at(-1) === '', 'an empty last argument');
+    left(
+      spec.command.some((argument) => argument.includes('\n')),
+      'line breaks within an argument',
+    );
+  } else if (spec.runner !== undefined) {
+    form.way = 'runner';
+    form.runner = spec.runner;
+    form.prompt = spec.prompt ?? '';
+  } else form.shell = spec.shell ?? '';
+  form.cwd = spec.cwd ?? '';
+  form.agent = task.agentId ?? '';
+  form.title = task.title ?? '';
+  const labels = Object.entries(task.labels);
+  const fitting = labels.filter(([, value]) => !/[\s,]/.test(value));
+  form.labels = fitting.map(([key, value]) => `${key}=${value}`).join(' ');
+  left(fitting.length < labels.length, 'labels with spaces');
+  const isUsual = retry?.maxAttempts !== undefined && retry.on?.length === 2;
+  if (!left(retry !== undefined && !isUsual, 'its rule for retries')) {
+    form.attempts = retry === undefined ? '' : String(retry.maxAttempts);
+  }
+  if (!left(timeoutMs !== undefined && timeoutMs % MINUTE_MS !== 0, 'a time limit that is not in minutes')) {
+    form.timeLimit = timeoutMs === undefined ? '' : String(timeoutMs / MINUTE_MS);
+  }
+  left((spec.env ?? []).length > 0, 'its environment, whose values web does not keep');
+  left(spec.workspace !== undefined, 'its workspace');
+  left(spec.idleTimeoutMs !== undefined, 'its limit on silence');
+  left(spec.concurrencyKey !== undefined, 'what it runs one at a time with');
+  left(spec.keepLeftovers === true, 'that its leftover processes are kept');
+  left(spec.payload !== undefined, 'its payload');
+  left(task.queue !== 'default', `its queue, ${task.queue}`);
+  left(task.priority !== 0, 'its priority');
+  return { form, leftOut };
+}
+
+const MINUTE_MS = 60_000;
+
 export type SubmitBody = Submit & { agent?: string };
 
 export function toSubmit(form: SubmitForm): { body: SubmitBody } | { errors: FieldErrors } {
@@ -80,7 +133,7 @@ export function toSubmit(form: SubmitForm): { body: SubmitBody } | { errors: Fie
   else if (attempts !== undefined) spec.retry = { maxAttempts: attempts, on: ['lost', 'failed'] };
   const minutes = readCount(form.timeLimit, 366 * 24 * 60);
   if (minutes === 'bad') errors.timeLimit = 'A whole number of minutes.';
-  else if (minutes !== undefined) spec.timeoutMs = minutes * 60_000;
+  else if (minutes !== undefined) spec.timeoutMs = minutes * MINUTE_MS;
   const labels = readLabels(form.labels);
   if (labels === 'bad') errors.labels = 'Labels look like key=value, separated by spaces.';
   const session = form.session.trim();

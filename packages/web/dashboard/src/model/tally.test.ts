@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { tallyText, titleText } from './tally.ts';
+import { tallyText, titleText, worstOf } from './tally.ts';
 
 test('what happened is one sentence, doubt first', () => {
   expect(tallyText({ running: 3, completed: 5 }, { running: 1, completed: 6, failed: 1, unknown: 1 })).toBe(
@@ -15,11 +15,16 @@ test('tasks that retention removed are not news', () => {
   expect(tallyText({ completed: 100 }, { completed: 60 })).toBe('');
 });
 
-test('the title says what needs a look, and marks what is not vouched for', () => {
-  expect(titleText({ running: 2, starting: 1, unknown: 1 }, true)).toBe('1 unknown, 3 running · Holdfast');
-  expect(titleText({ running: 2 }, false)).toBe('2? running · Holdfast');
-  expect(titleText({}, true)).toBe('Holdfast');
-  expect(titleText({ running: 2 }, true, 1)).toBe('1 needs you, 2 running · Holdfast');
-  expect(titleText({ unknown: 1 }, true, 4)).toBe('1 unknown · Holdfast');
-  expect(titleText({}, true, 2)).toBe('2 need you · Holdfast');
+test('what is unknown is worse than what needs a person', () => {
+  expect(worstOf({ unknown: 2, running: 1 }, 5)).toEqual({ count: 2, words: 'unknown' });
+  expect(worstOf({ running: 1 }, 1)).toEqual({ count: 1, words: 'needs you' });
+  expect(worstOf({ running: 1 }, 2)).toEqual({ count: 2, words: 'need you' });
+  expect(worstOf({ running: 1 }, 0)).toBeUndefined();
+});
+
+test('the title says what needs a look, then what is shown, and marks what is not vouched for', () => {
+  const worst = { count: 2, words: 'unknown' };
+  expect(titleText({ worst, isLive: true, page: 'deploy' })).toBe('2 unknown · deploy · Holdfast');
+  expect(titleText({ worst, isLive: false, page: 'deploy' })).toBe('2? unknown · deploy · Holdfast');
+  expect(titleText({ worst: undefined, isLive: true, page: 'Tasks' })).toBe('Tasks · Holdfast');
 });

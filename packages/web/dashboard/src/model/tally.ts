@@ -29,18 +29,21 @@ export function tallyText(before: Counts, after: Counts): string {
 /** What is worst: the unknown, else what needs a person. */
 export function worstOf(counts: Counts, needsYou: number): { count: number; words: string } | undefined {
   const unknown = counts.unknown ?? 0;
-  if (unknown > 0) return { count: unknown, words: `${unknown} unknown` };
-  if (needsYou > 0)
-    return { count: needsYou, words: needsYou === 1 ? '1 needs you' : `${needsYou} need you` };
+  if (unknown > 0) return { count: unknown, words: 'unknown' };
+  if (needsYou > 0) return { count: needsYou, words: needsYou === 1 ? 'needs you' : 'need you' };
   return undefined;
 }
 
-/** The window's title: the worst first, then what is in hand. `?` marks what is not vouched for. */
-export function titleText(counts: Counts, isLive: boolean, needsYou = 0): string {
-  const busy = (counts.running ?? 0) + (counts.starting ?? 0);
-  const parts: string[] = [];
-  const worst = worstOf(counts, needsYou);
-  if (worst !== undefined) parts.push(worst.words);
-  if (busy > 0) parts.push(`${busy}${isLive ? '' : '?'} running`);
-  return `${parts.length === 0 ? '' : `${parts.join(', ')} · `}Holdfast`;
+export interface TitleInput {
+  worst: { count: number; words: string } | undefined;
+  /** The browser hears web; else a count is marked with `?`. */
+  isLive: boolean;
+  /** The task or the view that is shown. */
+  page: string;
+}
+
+/** The window's title: the worst first, then what is shown. */
+export function titleText({ worst, isLive, page }: TitleInput): string {
+  const counted = worst === undefined ? [] : [`${worst.count}${isLive ? '' : '?'} ${worst.words}`];
+  return [...counted, page, 'Holdfast'].join(' · ');
 }

@@ -65,3 +65,10 @@ test('an attempt that was given up says so, and whether it counted', () => {
   );
   expect(laneEndText({ attempt: 1, spans: [] })).toBe('');
 });
+
+test('of clocks that are known to differ, the time on the way is told without the difference', () => {
+  const ahead = { ...running, receivedAt: at + 18 - 3_600_000 };
+  expect(spanExplanation(ahead, 'build-2', now, 3_600_000)).toMatch(
+    /^Running, attempt 2, for 4:22: 14:02:11\.042 .*build-2’s clock\. Web had it on record at 13:02:11\.060 of its own clock, 18 ms later\.$/,
+  );
+});

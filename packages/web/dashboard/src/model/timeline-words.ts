@@ -25,8 +25,8 @@ export function spanName(span: Span): string {
   return `${said}, ${spanText(span.toAt - span.fromAt)}`;
 }
 
-/** Everything that is known of a span. */
-export function spanExplanation(span: Span, agentName: string, now: number): string {
+/** Everything that is known of a span. `now` by the task's clock, which is `aheadMs` ahead of web's. */
+export function spanExplanation(span: Span, agentName: string, now: number, aheadMs = 0): string {
   const time = (at: number): string =>
     timeText(at, now).includes(',')
       ? `${timeText(at, now).split(',')[0]}, ${preciseTimeText(at)}`
@@ -38,10 +38,10 @@ export function spanExplanation(span: Span, agentName: string, now: number): str
   const said = `${isUnknown ? `Was ${word.toLowerCase()}` : word}${attempt}, ${isUnknown ? `${unheardWord(span)} ` : ''}for ${spanText(span.toAt - span.fromAt)}: ${time(span.fromAt)} ${until}`;
   if (span.doubt !== undefined) return `${said}. ${doubtText(span, agentName)}`;
   if (span.receivedAt === undefined) return `${said}, ${agentName}’s clock.`;
-  const lag = span.receivedAt - span.fromAt;
+  const lag = span.receivedAt + aheadMs - span.fromAt;
   const how =
-    lag >= 0
-      ? `${spanText(lag)} later`
+    lag >= 0 || aheadMs !== 0
+      ? `${spanText(Math.max(0, lag))} later`
       : `${spanText(-lag)} earlier, so the two clocks differ by at least that`;
   return `${said}, ${agentName}’s clock. Web had it on record at ${time(span.receivedAt)} of its own clock, ${how}.`;
 }
@@ -74,6 +74,8 @@ function doubtText({ doubt, isOpen }: Span, agentName: string): string {
       return `${agentName} did not know this task. ${learned}`;
     case 'agent_removed':
       return `Its agent was not followed. ${learned}`;
+    case 'web_down':
+      return `Web was down: nobody here saw it. ${learned}`;
     case 'agent_unreachable':
     case 'web_unreachable':
     case undefined:

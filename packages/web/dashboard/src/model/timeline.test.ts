@@ -228,3 +228,59 @@ test('only the part of a span that began it says when web had that on record', (
   });
   expect(spans.slice(2).map(({ receivedAt }) => receivedAt)).toEqual([21, undefined, undefined]);
 });
+
+test('an agent whose clock differs has the same timeline, in its own time: nothing vanishes, gaps and the present stay', () => {
+  const input = {
+    doubts: [{ asOf: 40, since: 55, resolvedAt: 60 }],
+    ownGaps: [{ fromAt: 62, toAt: 66 }],
+    certainty: { state: 'stale', asOf: 80, reason: 'agent_unreachable' } as const,
+    now: 100,
+  };
+  const usual = spansOf({
+    ...input,
+    events: events.map((event) => ({ ...event, receivedAt: event.at + 1 })),
+  });
+  expect(usual.filter(({ isDoubted }) => isDoubted)).toHaveLength(3);
+  for (const aheadMs of [-3_600_000, 3_600_000]) {
+    const moved = events.map((event) => ({ ...event, receivedAt: event.at + 1, at: event.at + aheadMs }));
+    const spans = spansOf({ ...input, certainty: { ...input.certainty, aheadMs }, events: moved });
+    expect(spans).toEqual(
+      usual.map((span) => ({ ...span, fromAt: span.fromAt + aheadMs, toAt: span.toAt + aheadMs })),
+    );
+  }
+});
+
+test('the worker of a claim was heard last by the clock that the claim is from', () => {
+  const aheadMs = 1000;
+  const certainty = { ...live, aheadMs };
+  const moved = events.map((event) => ({ ...event, at: event.at + aheadMs }));
+  const stale = { code: 'claim_silent', provenAt: 30 + aheadMs } as const;
+  const spans = spansOf({ events: moved, doubts: [], certainty, stale, now: 100 });
+  expect(spans.at(-1)).toMatchObject({ fromAt: 1030, toAt: 1100, doubt: { by: 'worker' } });
+});
+
+test('from a verdict to the word that replaced it nobody could see it, and that is drawn', () => {
+  const spans = spansOf({
+    events,
+    doubts: [
+      { asOf: 40, since: 50, resolvedAt: 60, reason: 'agent_unreachable' },
+      { asOf: 60, since: 60, resolvedAt: 80, reason: 'agent_unreachable' },
+    ],
+    certainty: live,
+    now: 100,
+  });
+  const unseen = spans.filter(({ isDoubted }) => isDoubted);
+  expect([unseen[0]?.fromAt, unseen.at(-1)?.toAt]).toEqual([40, 80]);
+});
+
+test('of a task that was given up nothing is drawn beyond the verdict', () => {
+  const input = {
+    events,
+    doubts: [{ asOf: 40, since: 50, resolvedAt: 60, reason: 'agent_unreachable' as const }],
+    certainty: live,
+    now: 100,
+    givenUpAt: 60,
+  };
+  expect(spansOf(input).at(-1)).toMatchObject({ toAt: 60, isDoubted: true, isOpen: false });
+  expect(lanesOf(input).at(-1)?.end).toEqual({ at: 60, kind: 'lost' });
+});

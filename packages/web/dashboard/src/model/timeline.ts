@@ -1,10 +1,11 @@
 /**
  * A task's life as spans of time, from its events, web's doubts and this page's own gaps. Guarantees: spans are in order,
  * do not overlap and leave no gap; where nobody vouched the span says so, even if the truth was learned later (P9); a
- * span that goes on ends at `now`, never after it.
+ * span that goes on ends at `now`, never after it. All of it is by the task's clock: what web and this page say is moved
+ * by how far the two differ.
  */
 import type { Outcome } from '@holdfast/shared';
-import type { Certainty, CertaintyReason } from './certainty.ts';
+import { byTasksClock, type Certainty, type CertaintyReason } from './certainty.ts';
 import type { Stale } from './stale.ts';
 
 export type Phase = 'queued' | 'starting' | 'running' | 'stopping';
@@ -48,6 +49,7 @@ interface TimelineEvent {
   receivedAt?: number | undefined;
 }
 
+/** Web's clock. */
 interface TimelineDoubt {
   asOf: number;
   since: number;
@@ -62,10 +64,12 @@ export interface TimelineInput {
   /** When this page could not hear web (web's clock). */
   ownGaps?: readonly { fromAt: number; toAt?: number }[];
   certainty: Certainty;
-  /** Its agent answers, but nothing proves that anybody works on it. */
+  /** Its agent answers, but nothing proves that anybody works on it (the task's clock). */
   stale?: Pick<Stale, 'code' | 'provenAt'> | undefined;
   /** Web's clock. */
   now: number;
+  /** When a person gave it up (web's clock), while that holds: nothing is known beyond it. */
+  givenUpAt?: number | undefined;
 }
 
 interface Blank {
@@ -77,8 +81,13 @@ interface Blank {
 type Whole = Omit<Span, 'isDoubted' | 'doubt'>;
 
 export function spansOf(input: TimelineInput): Span[] {
-  const blanks = blanksOf(input);
-  return wholeSpans(input)
+  const blanks = blanksOf(input).map(({ fromAt, toAt, doubt }) => ({
+    fromAt: byTasksClock(fromAt, input.certainty),
+    toAt: byTasksClock(toAt, input.certainty),
+    doubt,
+  }));
+  const { now, givenUpAt } = input;
+  return wholeSpans(input.events, byTasksClock(givenUpAt ?? now, input.certainty), givenUpAt !== undefined)
     .flatMap((span) => split(span, blanks))
     .filter((span) => span.toAt > span.fromAt);
 }
@@ -104,10 +113,15 @@ export function lanesOf(input: TimelineInput): Lane[] {
       ...(data.charged === undefined ? {} : { isCharged: data.charged }),
     };
   }
-  return [...lanes.values()].toSorted((a, b) => a.attempt - b.attempt);
+  const all = [...lanes.values()].toSorted((a, b) => a.attempt - b.attempt);
+  const last = all.at(-1);
+  if (input.givenUpAt !== undefined && last !== undefined) {
+    last.end = { at: byTasksClock(input.givenUpAt, input.certainty), kind: 'lost' };
+  }
+  return all;
 }
 
-function wholeSpans({ events, now }: TimelineInput): Whole[] {
+function wholeSpans(events: readonly TimelineEvent[], now: number, isOver: boolean): Whole[] {
   const spans: Whole[] = [];
   let stoppingAttempt = -1;
   for (const [index, event] of events.entries()) {
@@ -121,7 +135,7 @@ function wholeSpans({ events, now }: TimelineInput): Whole[] {
     const overBy = next === undefined ? now : overAt(next);
     // A process may be gone before its start was on record: its span is not empty for that.
     const toAt = overBy > event.at ? overBy : Math.max(event.at, next?.at ?? now);
-    const isOpen = next === undefined;
+    const isOpen = next === undefined && !isOver;
     const last = spans.at(-1);
     if (last !== undefined && last.phase === phase && last.attempt === attempt)
       Object.assign(last, { toAt, isOpen });
@@ -140,6 +154,7 @@ function wholeSpans({ events, now }: TimelineInput): Whole[] {
   return spans;
 }
 
+/** In web's clock. */
 function blanksOf({ events, doubts, ownGaps = [], certainty, stale, now }: TimelineInput): Blank[] {
   /** The last word before `before`: a heartbeat that vouched, or an event that came after it. */
   const heardAt = (asOf: number, before: number): number => {
@@ -163,7 +178,8 @@ function blanksOf({ events, doubts, ownGaps = [], certainty, stale, now }: Timel
   }
   if (stale !== undefined) {
     const by = stale.code === 'probe_failed' ? 'agent' : 'worker';
-    blanks.push({ fromAt: stale.provenAt, toAt: now, doubt: { by } });
+    const provenAt = stale.provenAt - (certainty.aheadMs ?? 0);
+    blanks.push({ fromAt: provenAt, toAt: now, doubt: { by } });
   }
   // Web's doubts come first: where it could not see either, that is the better explanation.
   for (const { fromAt, toAt } of ownGaps) blanks.push({ fromAt, toAt: toAt ?? now, doubt: { by: 'page' } });

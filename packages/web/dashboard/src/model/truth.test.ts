@@ -35,6 +35,10 @@ test('what this browser has to catch up with comes first, and says how far', () 
 test('a link that is not live says nothing of what web reads', () => {
   const stale = { link: { state: 'stale', ageMs: 12_000 } as const, agents: [resyncing('a', 1, 2)] };
   expect(said(stale)).toBe('Stale 12 s');
+  expect(said({ link: { state: 'blind', ageMs: 25_000, isTrying: true } })).toBe('Stale 25 s · connecting …');
+  expect(said({ link: { state: 'blind', ageMs: 25_000, retryInMs: 2400 } })).toBe(
+    'Stale 25 s · retry in 3 s',
+  );
   expect(said({})).toBe('Live · proof 0.8 s ago');
 });
 

@@ -28,9 +28,18 @@ test('a full disk is told in the agent’s own words', () => {
 
 test('a retry that waits for its time counts down, while somebody vouches', () => {
   const task = aTask({ status: 'queued', notBeforeAt: now + 65_000 });
-  expect(why(task)).toEqual(['it is not tried again before 14:11, in 1:05']);
+  expect(why(task)).toEqual(['its next try is in 1:05 (14:11:05)']);
+  expect(why({ ...task, notBeforeAt: now + 46_200 })).toEqual(['its next try is in 47 s (14:10:46)']);
+  expect(why({ ...task, notBeforeAt: now + 24 * 3_600_000 })).toEqual([
+    'its next try is in 1 d 0 h (22 Nov, 14:10:00)',
+  ]);
+  // Its time is the agent's own: by an hour too late it is not due an hour earlier.
+  const ahead = { ...live, aheadMs: 3_600_000 };
+  expect(waitReasons({ ...task, notBeforeAt: now + 3_647_000 }, anAgent({ pool }), ahead, now)).toEqual([
+    'its next try is in 47 s (15:10:47)',
+  ]);
   expect(waitReasons(task, anAgent(), { state: 'stale', asOf: now }, now)).toEqual([
-    'it is not tried again before 14:11',
+    'it is not tried again before 14:11:05',
   ]);
 });
 

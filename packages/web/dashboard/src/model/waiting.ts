@@ -3,22 +3,24 @@
  * for the agent, what it said is told as of then.
  */
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
-import type { Certainty } from './certainty.ts';
-import { clockText, plural, timeText, withoutStop } from './words.ts';
+import { byTasksClock, type Certainty } from './certainty.ts';
+import { clockText, plural, preciseTimeText, timeText, withoutStop } from './words.ts';
 
-/** Each reason is a clause of its own; none means that it is next. `now` is web's clock. */
+/** Each reason is a clause of its own; none means that it is next. `webNow` is web's clock. */
 export function waitReasons(
   task: ShownTask,
   agent: ShownAgent | undefined,
   certainty: Certainty,
-  now: number,
+  webNow: number,
 ): string[] {
   const reasons: string[] = [];
+  const now = byTasksClock(webNow, certainty);
   if (task.notBeforeAt !== undefined && task.notBeforeAt > now) {
+    const at = momentText(task.notBeforeAt, now);
     reasons.push(
       certainty.state === 'live'
-        ? `it is not tried again before ${timeText(task.notBeforeAt, now)}, in ${clockText(task.notBeforeAt - now)}`
-        : `it is not tried again before ${timeText(task.notBeforeAt, now)}`,
+        ? `its next try is in ${untilText(task.notBeforeAt - now)} (${at})`
+        : `it is not tried again before ${at}`,
     );
   }
   if (task.queue !== 'default') {
@@ -37,6 +39,18 @@ export function waitReasons(
     reasons.push(`of the tasks with the key “${task.spec.concurrencyKey}” one runs at a time`);
   }
   return reasons;
+}
+
+/** `47 s`, `12:40`: a wait that is counted down. */
+function untilText(ms: number): string {
+  return ms <= 60_000 ? `${Math.ceil(ms / 1000)} s` : clockText(ms);
+}
+
+/** To the second, with the day where it is another one. */
+function momentText(at: number, now: number): string {
+  const [day, time] = timeText(at, now).split(', ');
+  const precise = preciseTimeText(at).slice(0, -4);
+  return time === undefined ? precise : `${day}, ${precise}`;
 }
 
 function busyText(slots: number): string {

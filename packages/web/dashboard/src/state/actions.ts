@@ -17,6 +17,7 @@ import {
   type Answer,
 } from '../transport/api.ts';
 import type { SubmitBody } from '../model/submit-form.ts';
+import { submitAnew } from './dialogs.ts';
 import { openTask } from './navigation.ts';
 import { notify } from './notices.ts';
 import { endSession, retryNow } from './store.ts';
@@ -48,11 +49,22 @@ export function cancel(id: string): void {
   void ask('cancel', id, () => cancelTask(id));
 }
 
-export async function retry(id: string): Promise<void> {
+async function retry(id: string): Promise<void> {
   // Fetched when it is needed: the first look at the page makes no ids.
   const { newId } = await import('./new-id.ts');
   const retryId = newId();
   if (await ask('retry', id, () => retryTask(id, retryId))) showNew(retryId);
+}
+
+/** Whether an agent has it, so that it can be repeated: what was refused, or never delivered, no agent ever had. */
+export function isHeld(task: Pick<ShownTask, 'seq'>): boolean {
+  return task.seq > 0;
+}
+
+/** Runs an ended task again; one that no agent ever had is submitted anew, by its form. */
+export function retryOrSubmit(task: ShownTask): void {
+  if (isHeld(task)) void retry(task.id);
+  else submitAnew(task);
 }
 
 /** Gives up the attempt that the person saw; `evidence` is what they saw of it. */

@@ -1,7 +1,7 @@
 /** Agents, sessions and counts as web last said them. */
 import { signal } from '@preact/signals';
 import type { Counts, FeedHeartbeat, ShownAgent, ShownSession, ShownTask } from '@holdfast/shared';
-import { certaintyOf, type Certainty } from '../model/certainty.ts';
+import { byName, certaintyOf, type Certainty } from '../model/certainty.ts';
 import { Rows } from '../model/rows.ts';
 import { linkNow, webNow } from './clock.ts';
 
@@ -23,6 +23,11 @@ export function agentOf(task: Pick<ShownTask, 'agentId'>): ShownAgent | undefine
 
 export function certaintyNow(task: ShownTask): Certainty {
   return certaintyOf(task, agentOf(task), linkNow.value, webNow.value);
+}
+
+/** The version of the feed that the counts are of. */
+export function countsAsOf(): number {
+  return countsVersion;
 }
 
 export function takeCounts(said: Counts, version: number): void {
@@ -89,7 +94,7 @@ export function momentsOf(agentId: string): readonly AgentMoment[] {
 }
 
 function publishAgents(): void {
-  agents.value = agentRows.all();
+  agents.value = agentRows.all().toSorted((a, b) => byName(a.name, b.name));
   for (const { id, state, detail } of agents.value) {
     const seen = moments.get(id) ?? [];
     if (seen.at(-1)?.state === state) continue;

@@ -6,9 +6,12 @@ import { effect, signal } from '@preact/signals';
 import type { Counts } from '@holdfast/shared';
 import { faviconUrl } from '../model/favicon.ts';
 import { tallyText, titleText, worstOf } from '../model/tally.ts';
-import { counts } from './agents.ts';
+import { taskName, viewName } from '../model/filter.ts';
+import { agents, counts, sessionNames } from './agents.ts';
 import { link, linkNow } from './clock.ts';
+import { place } from './navigation.ts';
 import { hasState } from './store.ts';
+import { watchTask } from './tasks.ts';
 import { needsYou } from './views.ts';
 
 export const politeWords = signal('');
@@ -16,6 +19,19 @@ export const urgentWords = signal('');
 
 const COALESCE_MS = 5000;
 const ALARM_MS = 10_000;
+
+/** The task, the agent, the session or the view that is shown. */
+function pageName(): string {
+  const { taskId, agentId, filter, nowhere } = place.value;
+  if (taskId !== undefined) {
+    const task = watchTask(taskId).value;
+    return task === undefined ? 'Task' : taskName(task);
+  }
+  if (agentId !== undefined) return agents.value.find(({ id }) => id === agentId)?.name ?? 'Agent';
+  if (nowhere !== undefined) return 'No such page';
+  const { sessionId } = filter;
+  return sessionId === undefined ? viewName(filter) : (sessionNames.value.get(sessionId) ?? sessionId);
+}
 
 export function startAttention(): void {
   let told: Counts | undefined;
@@ -44,10 +60,9 @@ export function startAttention(): void {
 
   effect(() => {
     const isLive = linkNow.value.state === 'live';
-    const needy = needsYou.value ?? 0;
-    document.title =
-      linkNow.value.state === 'signedOut' ? 'Signed out · Holdfast' : titleText(counts.value, isLive, needy);
-    const worst = worstOf(counts.value, needy);
+    const isSignedOut = linkNow.value.state === 'signedOut';
+    const worst = isSignedOut ? undefined : worstOf(counts.value, needsYou.value ?? 0);
+    document.title = titleText({ worst, isLive, page: isSignedOut ? 'Signed out' : pageName() });
     const href = faviconUrl(
       !isLive
         ? { kind: 'stale' }

@@ -3,7 +3,8 @@
  * the dry run named, not what a filter finds by then; what was refused or got no answer stays marked.
  */
 import { signal } from '@preact/signals';
-import { filterToFields, taskName } from '../model/filter.ts';
+import { filterToFields } from '../model/filter.ts';
+import { withoutBidi } from '../model/bidi.ts';
 import { portionsOf, type BulkAction, type BulkItem } from '../model/bulk.ts';
 import type { Problem } from '../model/problem.ts';
 import { bulkTasks } from '../transport/api.ts';
@@ -11,7 +12,6 @@ import { webNow } from './clock.ts';
 import { openDialog } from './dialogs.ts';
 import { place } from './navigation.ts';
 import { isAllMarked, marked, setMarks } from './selection.ts';
-import { peekTask } from './tasks.ts';
 
 type BulkStage =
   | { kind: 'asking' }
@@ -22,12 +22,14 @@ type BulkStage =
 
 export interface Bulk {
   action: BulkAction;
-  /** What the tasks were called when the dialog opened: by its end they may have left the list. */
+  /** What the tasks are called, in the list or not. */
   names: ReadonlyMap<string, string>;
   stage: BulkStage;
 }
 
 export const bulk = signal<Bulk | undefined>(undefined);
+/** The newest one that was carried out: what it left marked may be nowhere in the list. */
+const lastDone = signal<Bulk | undefined>(undefined);
 
 /** Most ids that one request asks for: web answers each within seconds. */
 const PORTION = 500;
@@ -46,12 +48,26 @@ export async function forecastBulk(action: BulkAction, ids?: readonly string[]):
 }
 
 function namesOf(items: readonly BulkItem[]): ReadonlyMap<string, string> {
-  const names = new Map<string, string>();
-  for (const { id } of items) {
-    const task = peekTask(id);
-    if (task !== undefined) names.set(id, taskName(task));
-  }
-  return names;
+  return new Map(items.flatMap(({ id, title }) => (title === undefined ? [] : [[id, withoutBidi(title)]])));
+}
+
+/** Whether the newest result tells of all these tasks why they stayed as they are. */
+export function isExplained(ids: readonly string[]): boolean {
+  const { stage } = lastDone.value ?? {};
+  if (stage?.kind !== 'done') return false;
+  const left = new Set(stage.items.filter(isLeft).map(({ id }) => id));
+  return ids.every((id) => left.has(id));
+}
+
+/** Opens the dialog with the newest result. */
+export function reopenBulk(): void {
+  turn += 1;
+  bulk.value = lastDone.peek();
+  openDialog('bulk');
+}
+
+function isLeft({ result }: BulkItem): boolean {
+  return result === 'refused' || result === 'notAsked';
 }
 
 async function forecast(action: BulkAction, ids: readonly string[] | undefined): Promise<BulkStage> {
@@ -90,9 +106,8 @@ export async function confirmBulk(): Promise<void> {
     }
     show({ kind: 'acting', items: [...items], of: ids.length });
   }
-  setMarks(
-    new Set(items.filter(({ result }) => result === 'refused' || result === 'notAsked').map(({ id }) => id)),
-  );
+  setMarks(new Set(items.filter(isLeft).map(({ id }) => id)));
+  lastDone.value = { action, names, stage: { kind: 'done', items } };
   show({ kind: 'done', items });
 }
 

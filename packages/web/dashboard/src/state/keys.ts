@@ -5,7 +5,7 @@
 import { isEnded } from '@holdfast/shared/status';
 import { taskName, views, type Filter } from '../model/filter.ts';
 import { meaningOf, type Command } from '../model/keymap.ts';
-import { cancel, retry } from './actions.ts';
+import { cancel, retryOrSubmit } from './actions.ts';
 import type { BulkAction } from '../model/bulk.ts';
 import { dialog, openDialog } from './dialogs.ts';
 import { closeTask, go, openTask, place } from './navigation.ts';
@@ -84,7 +84,8 @@ function act(command: Command, target: EventTarget | null, copy: (id: string) =>
       step((_at, last) => last);
       return true;
     case 'open':
-      // A link or button in focus has its own meaning.
+      // A link or button in focus has its own meaning; that of a task's name is the same.
+      openedByKey = rowOf(target)?.dataset['taskId'];
       if (
         selected.value === undefined ||
         (target instanceof Element && target.closest('a, button, summary, input') !== null)
@@ -160,6 +161,12 @@ function closeOne(): boolean {
   return true;
 }
 
+/** The row whose name is in focus. */
+function rowOf(target: EventTarget | null): HTMLElement | undefined {
+  const name = target instanceof Element ? target.closest('a.name') : null;
+  return name?.closest<HTMLElement>('[data-task-id]') ?? undefined;
+}
+
 let openedByKey: string | undefined;
 
 /** Whether a key opened this task, asked once: who did goes on reading there, not at the top of the page. */
@@ -215,6 +222,6 @@ function cancelTwice(id: string): void {
 function retryEnded(id: string): void {
   const task = peekTask(id);
   if (task === undefined) return;
-  if (isEnded(task.status)) void retry(id);
+  if (isEnded(task.status)) retryOrSubmit(task);
   else notify('It has not ended: there is nothing to retry.');
 }

@@ -4,8 +4,14 @@
  */
 import { batch, signal } from '@preact/signals';
 import { parseCursor } from '../model/link.ts';
-import { changeSession, readSession, readSessions, type SessionPage } from '../transport/api.ts';
-import { sessions, takeAllSessions, takeMoreSessions } from './agents.ts';
+import {
+  changeSession,
+  readSession,
+  readSessions,
+  readSessionsById,
+  type SessionPage,
+} from '../transport/api.ts';
+import { sessionNames, sessions, takeAllSessions, takeMoreSessions } from './agents.ts';
 import { notify } from './notices.ts';
 
 /** Archived ones are shown instead of those in use. */
@@ -20,8 +26,12 @@ export function hasMoreSessions(): boolean {
   return next[kind()].value !== undefined;
 }
 
+/** The first page was read: only then may a session be said to be in no part of the list. */
+export const areSessionsRead = signal(false);
+
 /** Takes the first page of those in use: what is shown begins anew. */
 export function takeSessionPage(page: SessionPage): void {
+  areSessionsRead.value = true;
   takeAllSessions(page.items, versionOf(page));
   next.open.value = page.next;
   next.archived.value = undefined;
@@ -46,6 +56,40 @@ export function findSession(id: string | undefined): void {
     if (answer.ok) takeMoreSessions([answer.value], 0);
     else if (answer.problem.status === 404) missingSessions.value = new Set([...missingSessions.peek(), id]);
   });
+}
+
+/** Most sessions that one request names. */
+const MOST_NAMED = 50;
+const NAMES_AGAIN_MS = 5000;
+/** Asked for and not answered yet, or not there. */
+const askedNames = new Set<string>();
+
+/**
+ * Reads those of these sessions that are in no part of the list that was read, so that rows can name them. From then on the
+ * feed tells what becomes of them.
+ */
+export async function nameSessions(ids: readonly string[]): Promise<void> {
+  const known = sessionNames.peek();
+  const unknown = [...new Set(ids)].filter((id) => !known.has(id) && !askedNames.has(id));
+  const some = unknown.slice(0, MOST_NAMED);
+  if (some.length === 0) return;
+  for (const id of some) askedNames.add(id);
+  const page = await readSessionsById(some);
+  if (page.ok) {
+    takeMoreSessions(page.value.items, versionOf(page.value));
+    // A read of the list may let them go, and then they are asked for again.
+    for (const { id } of page.value.items) askedNames.delete(id);
+    void nameSessions(unknown.slice(MOST_NAMED));
+    return;
+  }
+  const { status } = page.problem;
+  const again = (): void => {
+    for (const id of some) askedNames.delete(id);
+    void nameSessions(some);
+  };
+  if (status === 0 || status >= 500) window.setTimeout(again, NAMES_AGAIN_MS);
+  // Whoever signs in again asks again.
+  else if (status === 401) for (const id of some) askedNames.delete(id);
 }
 
 export async function readMoreSessions(): Promise<void> {

@@ -21,8 +21,8 @@ import { noteFrame, startClock, takeLink } from './clock.ts';
 import { takeFailingChannels } from './failing-channels.ts';
 import { place } from './navigation.ts';
 import { findSession, takeSessionPage } from './sessions.ts';
-import { forgetVersions, loadTask, readList, setFilter, takeTasks } from './tasks.ts';
-import { recountViews, startViews } from './views.ts';
+import { forgetVersions, loadTask, peekTask, readList, setFilter, takeTasks } from './tasks.ts';
+import { recountViews, startViews, takeNewTasks } from './views.ts';
 
 export const isResyncing = signal(true);
 /** True once the agents were read: only then may it be said that there are none. */
@@ -77,7 +77,9 @@ function takeChange(change: FeedChange, at: number): void {
   if (change.counts !== undefined) takeCounts(change.counts, at);
   takeAgents(change.agents ?? [], removed('agent'), at);
   takeSessions(change.sessions ?? [], removed('session'), at);
+  const unmet = (change.tasks ?? []).filter(({ id }) => peekTask(id) === undefined);
   takeTasks(change.tasks ?? [], removed('task'), at);
+  takeNewTasks(unmet);
   if (change.tasks !== undefined) {
     recountViews();
     for (const listener of taskListeners) listener(change.tasks);

@@ -9,10 +9,10 @@ import { filterToQuery, isSameFilter, matches, type Filter } from '../model/filt
 import { parseCursor } from '../model/link.ts';
 import type { Problem } from '../model/problem.ts';
 import { Rows } from '../model/rows.ts';
-import { workBySession } from '../model/session-certainty.ts';
+import { workBy } from '../model/count-certainty.ts';
 import { TaskList } from '../model/task-list.ts';
 import { type FirstTaskPage, readMoreTasks, readTask, readTasks, type TaskPage } from '../transport/api.ts';
-import { agents, sessions } from './agents.ts';
+import { agents, counts, sessions } from './agents.ts';
 import { webNow } from './clock.ts';
 import { place } from './navigation.ts';
 
@@ -63,7 +63,14 @@ export function peekTask(id: string): ShownTask | undefined {
 export const sessionWork = computed(() => {
   // Rows are no signal: a task that moves moves its session, and a read that brings rows brings a list.
   void [list.value, sessions.value];
-  return workBySession(rows.all());
+  return workBy(rows.all(), ({ sessionId }) => sessionId);
+});
+
+/** The same by status. */
+export const statusWork = computed(() => {
+  // A task that comes to another status changes the counts.
+  void [list.value, counts.value];
+  return workBy(rows.all(), ({ status }) => status);
 });
 
 /** A row that no longer matches the filter and only waits for the pointer to leave. */

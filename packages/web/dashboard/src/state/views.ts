@@ -1,17 +1,23 @@
 /**
  * Counts that the feed does not carry: what needs a person, what failed today, and the labels in use. Guarantees: read
  * again soon after something changed, at most once in a few seconds, and each half minute, because leases and days
- * end by themselves; a count that could not be read is not shown as another one.
+ * end by themselves; what the feed tells meanwhile raises them at once, as it does the others; a count that could not be read is not shown as another one.
  */
-import { computed, effect, signal } from '@preact/signals';
-import type { ShownAgent } from '@holdfast/shared';
+import { batch, computed, effect, signal } from '@preact/signals';
+import type { ShownAgent, ShownTask } from '@holdfast/shared';
 import { shownStatuses } from '@holdfast/shared/status';
 import { failedTodayView, filterToQuery, needsYouView, type Filter } from '../model/filter.ts';
 import { troubleOf } from '../model/agent-trouble.ts';
+import { worstAgentsFirst } from '../model/certainty.ts';
+import { isCountDoubtful } from '../model/count-certainty.ts';
+import { parseCursor } from '../model/link.ts';
+import { labelsOf, raisedLabels, type LabelCount } from '../model/labels.ts';
+import { countText } from '../model/words.ts';
 import { readLabels, readTasks } from '../transport/api.ts';
-import { agents, counts } from './agents.ts';
+import { agents, counts, countsAsOf } from './agents.ts';
 import { linkNow, webNow } from './clock.ts';
 import { failingChannels } from './failing-channels.ts';
+import { statusWork } from './tasks.ts';
 
 /** Every status but `unknown`: the feed counts those that are at once. */
 const notUnknown: Filter = {
@@ -20,12 +26,58 @@ const notUnknown: Filter = {
 };
 /** Tasks that need a person for another reason than that they are unknown. */
 const needyBeside = signal<number | undefined>(undefined);
-export const failedToday = signal<number | undefined>(undefined);
-export const labels = signal<readonly { label: string; tasks: number }[]>([]);
+/** `failed`: how many had ever failed by then; undefined until the feed has come so far. */
+const failedTodayRead = signal<{ count: number; version: number; failed?: number } | undefined>(undefined);
+/** What failed since it was read failed today: the feed counts it at once. */
+export const failedToday = computed(() => {
+  const read = failedTodayRead.value;
+  if (read === undefined) return undefined;
+  const failed = counts.value.failed ?? 0;
+  return read.count + Math.max(0, failed - (read.failed ?? failed));
+});
+
+function noteFailed(): void {
+  const read = failedTodayRead.peek();
+  if (read === undefined || read.failed !== undefined || countsAsOf() < read.version) return;
+  failedTodayRead.value = { ...read, failed: counts.peek().failed ?? 0 };
+}
+
+const labelsRead = signal<readonly LabelCount[]>([]);
+/** Labels of tasks that the feed has brought since the labels were read, by task. */
+const newLabels = signal<ReadonlyMap<string, readonly string[]>>(new Map());
+export const labels = computed(() => raisedLabels(labelsRead.value, newLabels.value.values()));
+/** When the labels were asked for (web's clock, ms). */
+let labelsAskedAt = Number.POSITIVE_INFINITY;
+
+/** A frame of the feed: of these tasks nothing was known here before. */
+export function takeNewTasks(tasks: readonly ShownTask[]): void {
+  const made = tasks.filter(
+    ({ createdAt, labels }) => createdAt >= labelsAskedAt && Object.keys(labels).length > 0,
+  );
+  if (made.length === 0) return;
+  newLabels.value = new Map([
+    ...newLabels.peek(),
+    ...made.map(({ id, labels }) => [id, labelsOf(labels)] as const),
+  ]);
+}
 
 export const needyAgents = computed<readonly ShownAgent[]>(() =>
-  agents.value.filter((agent) => troubleOf(agent) !== undefined),
+  worstAgentsFirst(agents.value.filter((agent) => troubleOf(agent) !== undefined)),
 );
+
+/** A count of what `filter` finds, and whether it is as doubtful as its rows; undefined while it is not known. */
+export function shownCount(filter: Filter, count: number | undefined): { text: string; className: string } {
+  if (count === undefined) return { text: '…', className: '' };
+  const link = linkNow.value.state;
+  // With nobody in doubt no row has to be looked at.
+  const isCertain = link === 'live' && agents.value.every(({ state }) => state === 'live');
+  const isDoubtful =
+    !isCertain && isCountDoubtful({ filter, count, work: statusWork.value, agents: agents.value, link });
+  return {
+    text: `${countText(count)}${isDoubtful ? '?' : ''}`,
+    className: `${count === 0 ? ' is-zero' : ''}${isDoubtful ? ' is-doubtful' : ''}`,
+  };
+}
 /** Tasks, agents and notification channels together; undefined until it was read. */
 export const needsYou = computed(() =>
   needyBeside.value === undefined
@@ -66,6 +118,7 @@ export function recountViews(): void {
 async function read(): Promise<void> {
   if (linkNow.peek().state === 'signedOut') return;
   isReading = true;
+  const askedAt = webNow.peek();
   const beganAt = performance.now();
   const query = (filter: Filter): URLSearchParams => {
     const params = filterToQuery(filter, webNow.peek());
@@ -81,8 +134,17 @@ async function read(): Promise<void> {
   readAt = performance.now();
   tookMs = readAt - beganAt;
   if (needy.ok) needyBeside.value = needy.value.total;
-  if (failed.ok) failedToday.value = failed.value.total;
-  if (known.ok) labels.value = known.value.items;
+  batch(() => {
+    if (failed.ok) {
+      const { total, cursor } = failed.value;
+      failedTodayRead.value = { count: total, version: parseCursor(cursor)?.version ?? 0 };
+      noteFailed();
+    }
+    if (!known.ok) return;
+    labelsAskedAt = askedAt;
+    labelsRead.value = known.value.items;
+    newLabels.value = new Map();
+  });
   if (!isChanged) return;
   isChanged = false;
   recountViews();
@@ -92,6 +154,7 @@ export function startViews(): void {
   effect(() => {
     // Read for their changes alone: web counts.
     void counts.value;
+    noteFailed();
     recountViews();
   });
   window.setInterval(recountViews, AGAIN_MS);

@@ -6,6 +6,7 @@ import type { DoubtReason } from '@holdfast/shared/status';
 import type { Attempt, Pool, ShownAgent, ShownSession, ShownTask, State, TaskEvent } from '@holdfast/shared';
 import type { BulkAction, BulkItem } from '../model/bulk.ts';
 import type { Channel, Notifications } from '../model/channels.ts';
+import { MOST_LABELS } from '../model/labels.ts';
 import { problemFrom, unreachableProblem, type Problem } from '../model/problem.ts';
 import type { TaskProof } from '../model/proof.ts';
 import type { SubmitBody } from '../model/submit-form.ts';
@@ -121,6 +122,9 @@ export const readSessions = (
   if (options.after !== undefined) query.set('after', options.after);
   return call(`/api/sessions?${query}`);
 };
+/** Those of these that there are; at most 50 are asked for. */
+export const readSessionsById = (ids: readonly string[]): Promise<Answer<SessionPage>> =>
+  call(`/api/sessions?${new URLSearchParams({ ids: ids.join(',') })}`);
 export const readSession = (id: string): Promise<Answer<ShownSession>> =>
   call(`/api/sessions/${encodeURIComponent(id)}`);
 export const changeSession = (
@@ -128,7 +132,7 @@ export const changeSession = (
   change: { title?: string; archived?: boolean },
 ): Promise<Answer<ShownSession>> => send('PATCH', `/api/sessions/${encodeURIComponent(id)}`, change);
 export const readLabels = (): Promise<Answer<{ items: { label: string; tasks: number }[] }>> =>
-  call('/api/labels?limit=30');
+  call(`/api/labels?limit=${MOST_LABELS}`);
 /** The first page. */
 export const readTasks = (query: URLSearchParams): Promise<Answer<FirstTaskPage>> =>
   call(`/api/tasks?${query}`);

@@ -37,6 +37,9 @@ export function App({ signInProblem }: { signInProblem: string | undefined }): J
   const hasDetail = taskId !== undefined || agentId !== undefined;
   return (
     <div class={`app${hasDetail ? ' has-detail' : ''}${isWeak ? ' weak' : ''}`} data-link={link}>
+      <a class="skip" href="#tasks" onClick={skipToTasks} data-testid="skip">
+        Skip to tasks
+      </a>
       <header class="top">
         <TruthBar />
         {hasNewVersion.value && (
@@ -55,12 +58,12 @@ export function App({ signInProblem }: { signInProblem: string | undefined }): J
           <TaskListPane />
         </main>
         {taskId !== undefined && (
-          <aside class="detail-pane" aria-label="Task">
+          <aside class="detail-pane" aria-label="Task" tabIndex={-1}>
             <TaskDetail key={taskId} id={taskId} />
           </aside>
         )}
         {agentId !== undefined && (
-          <aside class="detail-pane" aria-label="Agent">
+          <aside class="detail-pane" aria-label="Agent" tabIndex={-1}>
             <AgentPanel key={agentId} id={agentId} />
           </aside>
         )}
@@ -80,6 +83,17 @@ export function App({ signInProblem }: { signInProblem: string | undefined }): J
       </p>
     </div>
   );
+}
+
+/** Where a task or an agent has all of the room, that is what it leads to. */
+function skipToTasks(event: Event): void {
+  // The address names what is shown: a place on the page is no part of it.
+  event.preventDefault();
+  for (const place of document.querySelectorAll<HTMLElement>('#tasks, .detail-pane')) {
+    if (!place.checkVisibility()) continue;
+    place.focus();
+    return;
+  }
 }
 
 function Notices(): JSX.Element {

@@ -80,7 +80,9 @@ export function EmptyList(): JSX.Element {
         </p>
         <pre>holdfast agent</pre>
         <pre>holdfast agents add http://build-2:7401 --token-file agent.token</pre>
-        <p class="dim">It appears in the bar above by itself.</p>
+        <p class="dim">
+          From a clone: <code>npx -y pnpm@12 holdfast agent</code>. It appears in the bar above by itself.
+        </p>
       </Empty>
     );
   }
@@ -88,6 +90,9 @@ export function EmptyList(): JSX.Element {
     <Empty title="No task yet">
       <p>Submit the first one here, or from a terminal:</p>
       <pre>holdfast run --session hello -- echo hello</pre>
+      <p class="dim">
+        Where it runs from a clone: <code>npx -y pnpm@12 holdfast run --session hello -- echo hello</code>
+      </p>
       <button type="button" class="primary" onClick={() => openDialog('submit')}>
         <Icon name="plus" /> New task
       </button>

@@ -1,13 +1,12 @@
 /** Counts by status, each the link to its tasks, the search field, and the way to a new task. */
 import type { JSX } from 'preact';
-import { isOpenEnded, isSameFilter, noFilter, tallies } from '../model/filter.ts';
+import { isSameFilter, noFilter, tallies } from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
-import { countText } from '../model/words.ts';
 import { counts } from '../state/agents.ts';
-import { linkNow } from '../state/clock.ts';
 import { openDialog } from '../state/dialogs.ts';
 import { place } from '../state/navigation.ts';
 import { isPhone } from '../state/screen.ts';
+import { shownCount } from '../state/views.ts';
 import { Icon } from './icons.tsx';
 import { SearchField } from './search-field.tsx';
 import { AgentChips } from './truth-bar.tsx';
@@ -43,20 +42,16 @@ function TallyLink({ tally }: { tally: (typeof tallies)[number] }): JSX.Element 
   const count = tally.statuses.reduce((sum, status) => sum + (counts.value[status] ?? 0), 0);
   const filter = { ...noFilter, statuses: tally.statuses };
   const isCurrent = isSameFilter(place.value.filter, filter);
-  const isDoubtful = linkNow.value.state !== 'live' && isOpenEnded(filter);
+  const { text, className } = shownCount(filter, count);
   if (tally.isQuiet && count === 0 && !isCurrent) return null;
   return (
     <a
       href={placeToUrl({ filter, tab: 'log' })}
-      class={`view view-${tally.id}${count === 0 ? ' is-zero' : ''}`}
+      class={`view view-${tally.id}${className}`}
       aria-current={isCurrent ? 'page' : undefined}
       data-testid={`tally-${tally.id}`}
     >
-      <span>{tally.name}</span>{' '}
-      <span class="num count">
-        {countText(count)}
-        {isDoubtful && '?'}
-      </span>
+      <span>{tally.name}</span> <span class="num count">{text}</span>
     </a>
   );
 }

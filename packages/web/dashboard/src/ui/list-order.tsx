@@ -87,7 +87,7 @@ export function ColumnHeads({ nameHead }: { nameHead: Ref<HTMLSpanElement> }): J
         </span>
         {head('Status', ['changed'])}
         {head('Task', ['newest', 'oldest'], '', nameHead)}
-        <span role="columnheader">Last output</span>
+        <span role="columnheader">{order === 'changed' ? 'Last change' : 'Last output or end'}</span>
         <span role="columnheader">Session</span>
         <span role="columnheader">Agent</span>
         <span role="columnheader" class="right">

@@ -11,7 +11,7 @@ import { noFilter, taskName, views } from '../model/filter.ts';
 import { findEntries, type PaletteEntry } from '../model/palette.ts';
 import { statusHelp } from '../model/sentence.ts';
 import { plural } from '../model/words.ts';
-import { cancel, retry } from '../state/actions.ts';
+import { cancel, isHeld, retryOrSubmit } from '../state/actions.ts';
 import { agents, sessions } from '../state/agents.ts';
 import { forecastBulk } from '../state/bulk.ts';
 import { closeDialog, openDialog } from '../state/dialogs.ts';
@@ -157,9 +157,8 @@ function taskActions(): Entry[] {
   if (task === undefined) return [];
   const name = `“${taskName(task)}”`;
   if (isEnded(task.status)) {
-    return [
-      { id: 'retry', name: `Retry ${name}`, kind: 'Action', detail: 'r', run: () => void retry(task.id) },
-    ];
+    const what = isHeld(task) ? `Retry ${name}` : `Submit ${name} anew`;
+    return [{ id: 'retry', name: what, kind: 'Action', detail: 'r', run: () => retryOrSubmit(task) }];
   }
   return [
     { id: 'cancel', name: `Cancel ${name}`, kind: 'Action', run: () => cancel(task.id) },

@@ -7,15 +7,8 @@ import { useRef, useState } from 'preact/hooks';
 import type { ShownAgent, ShownSession } from '@holdfast/shared';
 import { troubleOf } from '../model/agent-trouble.ts';
 import { worstAgentsFirst } from '../model/certainty.ts';
-import {
-  failedTodayView,
-  isOpenEnded,
-  isSameFilter,
-  needsYouView,
-  noFilter,
-  views,
-  type View,
-} from '../model/filter.ts';
+import { isPoolVouched } from '../model/count-certainty.ts';
+import { failedTodayView, isSameFilter, needsYouView, noFilter, views, type View } from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
 import { agentSentence, NOT_HEARD, statusHelp } from '../model/sentence.ts';
 import { sessionCertainty } from '../model/session-certainty.ts';
@@ -34,7 +27,7 @@ import {
   showArchive,
 } from '../state/sessions.ts';
 import { sessionWork } from '../state/tasks.ts';
-import { failedToday, labels, needsYou, needyAgents } from '../state/views.ts';
+import { failedToday, labels, needsYou, needyAgents, shownCount } from '../state/views.ts';
 import { StatusIcon } from './icons.tsx';
 
 export function Rail(): JSX.Element {
@@ -48,15 +41,17 @@ export function Rail(): JSX.Element {
 export function RailContent(): JSX.Element {
   return (
     <>
-      <ul class="rail-views">
-        {views.map((view) => (
-          <ViewLink key={view.id} view={view} />
-        ))}
-      </ul>
-      <Needy />
-      <Agents />
-      <Sessions />
-      <Labels />
+      <div class="rail-body">
+        <ul class="rail-views">
+          {views.map((view) => (
+            <ViewLink key={view.id} view={view} />
+          ))}
+        </ul>
+        <Needy />
+        <Agents />
+        <Sessions />
+        <Labels />
+      </div>
       <div class="rail-end">
         <button
           type="button"
@@ -92,34 +87,57 @@ function countOf(view: View): number | undefined {
 }
 
 function ViewLink({ view }: { view: View }): JSX.Element {
-  const count = countOf(view);
-  const isDoubtful = linkNow.value.state !== 'live' && isOpenEnded(view.filter);
+  const { text, className } = shownCount(view.filter, countOf(view));
   const isCurrent = isSameFilter(place.value.filter, view.filter);
   return (
     <li>
       <a
         href={placeToUrl({ filter: view.filter, tab: 'log' })}
-        class={`view-${view.id}${count === 0 ? ' is-zero' : ''}`}
+        class={`view-${view.id}${className}`}
         aria-current={isCurrent ? 'page' : undefined}
         title={view.help}
         data-testid={`view-${view.id}`}
       >
         <span class="session-name">{view.name}</span>
-        <span class="num count">
-          {count === undefined ? '…' : `${countText(count)}${isDoubtful ? '?' : ''}`}
-        </span>
+        <span class="num count">{text}</span>
       </a>
     </li>
   );
 }
 
+/** So that what is below them stays in sight. */
+const MOST_NEEDY = 4;
+const MOST_AGENTS = 8;
+const MOST_SESSIONS = 8;
+
+/** Shows all of a part of the rail, or as many as have room beside the others. */
+function WholeButton({
+  isWhole,
+  all,
+  onClick,
+  testId,
+}: {
+  isWhole: boolean;
+  all: string;
+  onClick: () => void;
+  testId: string;
+}): JSX.Element {
+  return (
+    <button type="button" class="link" aria-expanded={isWhole} onClick={onClick} data-testid={testId}>
+      {isWhole ? 'Fewer' : `All ${all}`}
+    </button>
+  );
+}
+
 /** Agents that wait for a person, and why in a word; and channels that do not reach one. */
 function Needy(): JSX.Element | null {
+  const [isWhole, setWhole] = useState(false);
   const now = webNow.value;
-  if (needyAgents.value.length + failingChannels.value.length === 0) return null;
+  const needy = needyAgents.value;
+  if (needy.length + failingChannels.value.length === 0) return null;
   return (
     <ul class="needs-you" data-testid="needs-you">
-      {needyAgents.value.map((agent) => {
+      {(isWhole ? needy : needy.slice(0, MOST_NEEDY)).map((agent) => {
         const trouble = troubleOf(agent);
         if (trouble === undefined) return null;
         const { word, text, sinceAt } = trouble;
@@ -134,6 +152,16 @@ function Needy(): JSX.Element | null {
           </li>
         );
       })}
+      {needy.length > MOST_NEEDY && (
+        <li>
+          <WholeButton
+            isWhole={isWhole}
+            all={`${countText(needy.length)} that need you`}
+            onClick={() => setWhole(!isWhole)}
+            testId="needs-you-all"
+          />
+        </li>
+      )}
       {failingChannels.value.map((name) => (
         <li key={`channel ${name}`}>
           <button
@@ -150,9 +178,6 @@ function Needy(): JSX.Element | null {
   );
 }
 
-/** The worst ones, so that the sessions below them stay in sight. */
-const MOST_AGENTS = 8;
-
 function Agents(): JSX.Element {
   const [isWhole, setWhole] = useState(false);
   const now = webNow.value;
@@ -163,15 +188,12 @@ function Agents(): JSX.Element {
       <div class="rail-head">
         <h2>Agents</h2>
         {isLong && (
-          <button
-            type="button"
-            class="link"
-            aria-expanded={isWhole}
+          <WholeButton
+            isWhole={isWhole}
+            all={countText(all.length)}
             onClick={() => setWhole(!isWhole)}
-            data-testid="agents-all"
-          >
-            {isWhole ? 'Fewer' : `All ${countText(all.length)}`}
-          </button>
+            testId="agents-all"
+          />
         )}
       </div>
       {all.length === 0 && <p class="dim">None yet.</p>}
@@ -192,7 +214,6 @@ function AgentLink({ agent, now }: { agent: ShownAgent; now: number }): JSX.Elem
   const isHeard = linkNow.value.state === 'live';
   const { pool } = agent;
   const brake = pool?.draining === true ? 'draining' : pool?.paused === true ? 'paused' : undefined;
-  const isLive = agent.state === 'live' && isHeard;
   return (
     <li>
       <a
@@ -204,7 +225,7 @@ function AgentLink({ agent, now }: { agent: ShownAgent; now: number }): JSX.Elem
         <span class={`mark mark-${isHeard ? agent.state : 'unheard'}`} aria-hidden="true" />
         <span class="session-name">{agent.name}</span>
         <span class="num dim">
-          {isLive
+          {isPoolVouched(agent, linkNow.value.state)
             ? (brake ?? (pool && `${pool.running}/${pool.slots}`))
             : isHeard
               ? stateWord(agent.state)
@@ -217,10 +238,13 @@ function AgentLink({ agent, now }: { agent: ShownAgent; now: number }): JSX.Elem
 
 function Sessions(): JSX.Element {
   const [held, setHeld] = useState<readonly string[] | undefined>(undefined);
+  const [isWhole, setWhole] = useState(false);
   const order = useRef<readonly string[]>([]);
   const ofKind = sessions.value.filter((session) => session.archived === isArchiveShown.value);
   const shown = held === undefined ? ofKind : inOrder(ofKind, held);
   order.current = shown.map(({ id }) => id);
+  const { sessionId } = place.value.filter;
+  const inSight = shown.filter(({ id }, at) => isWhole || at < MOST_SESSIONS || id === sessionId);
   return (
     <section
       onPointerEnter={(event) => {
@@ -230,15 +254,25 @@ function Sessions(): JSX.Element {
     >
       <div class="rail-head">
         <h2>{isArchiveShown.value ? 'Archived sessions' : 'Sessions'}</h2>
-        <button
-          type="button"
-          class="link"
-          aria-pressed={isArchiveShown.value}
-          onClick={() => showArchive(!isArchiveShown.value)}
-          data-testid="sessions-archived"
-        >
-          Archived
-        </button>
+        <span>
+          {shown.length > MOST_SESSIONS && (
+            <WholeButton
+              isWhole={isWhole}
+              all={`${countText(shown.length)}${hasMoreSessions() ? '+' : ''}`}
+              onClick={() => setWhole(!isWhole)}
+              testId="sessions-all"
+            />
+          )}
+          <button
+            type="button"
+            class="link"
+            aria-pressed={isArchiveShown.value}
+            onClick={() => showArchive(!isArchiveShown.value)}
+            data-testid="sessions-archived"
+          >
+            Archived
+          </button>
+        </span>
       </div>
       {shown.length === 0 && (
         <p class="dim">
@@ -248,11 +282,11 @@ function Sessions(): JSX.Element {
         </p>
       )}
       <ul>
-        {shown.map((session) => (
+        {inSight.map((session) => (
           <SessionLink key={session.id} session={session} />
         ))}
       </ul>
-      {hasMoreSessions() && (
+      {isWhole && hasMoreSessions() && (
         <button
           type="button"
           class="link more-sessions"

@@ -3,9 +3,16 @@ import type { JSX } from 'preact';
 import type { ShownTask } from '@holdfast/shared';
 import { actionWords, type BulkAction } from '../model/bulk.ts';
 import { countText, plural } from '../model/words.ts';
-import { forecastBulk } from '../state/bulk.ts';
+import { forecastBulk, isExplained, reopenBulk } from '../state/bulk.ts';
 import { linkNow } from '../state/clock.ts';
-import { clearMarks, isAllMarked, markAllMatching, marked, markedCount } from '../state/selection.ts';
+import {
+  clearMarks,
+  isAllMarked,
+  markAllMatching,
+  marked,
+  markedCount,
+  setMarks,
+} from '../state/selection.ts';
 import { copyCli } from '../state/copy-cli.ts';
 import { list, peekTask } from '../state/tasks.ts';
 
@@ -23,12 +30,37 @@ function knownTasks(ids: readonly string[]): ShownTask[] {
 export function SelectionBar(): JSX.Element {
   const count = markedCount.value;
   const { total } = list.value;
+  const order = new Set(list.value.order);
+  const absent = isAllMarked.value ? [] : [...marked.value].filter((id) => !order.has(id));
   const isDeaf = linkNow.value.state === 'blind';
   return (
     <div class="selection-bar" role="group" aria-label="Marked tasks" data-testid="selection-bar">
       <span class="num" data-testid="marked-count">
         {isAllMarked.value ? `All ${countText(total)} that match` : `${plural(count, 'task')} marked`}
+        {absent.length > 0 &&
+          `, ${absent.length === count ? '' : `${countText(absent.length)} `}not in this list`}
       </span>
+      {absent.length > 0 && isExplained(absent) && (
+        <button
+          type="button"
+          class="link"
+          title="The result that left them marked, with each of them and why"
+          onClick={reopenBulk}
+          data-testid="show-absent"
+        >
+          Show them
+        </button>
+      )}
+      {absent.length > 0 && absent.length < count && (
+        <button
+          type="button"
+          class="link"
+          onClick={() => setMarks(new Set([...marked.value].filter((id) => order.has(id))))}
+          data-testid="unmark-absent"
+        >
+          Unmark those
+        </button>
+      )}
       {!isAllMarked.value && total > marked.value.size && (
         <button type="button" class="small" onClick={markAllMatching} data-testid="mark-all">
           All {countText(total)} that match

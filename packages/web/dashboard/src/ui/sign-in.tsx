@@ -42,7 +42,17 @@ export function SignIn({ reason }: { reason: string | undefined }): JSX.Element 
           printed, or paste the token. It is on the machine that runs the web service:
         </p>
         <pre class="code">
-          cat "${'{'}HOLDFAST_HOME:-$HOME/.local/state/holdfast{'}'}/web.token"
+          cat "${'{'}HOLDFAST_HOME:-
+          <wbr />
+          $HOME/
+          <wbr />
+          .local/
+          <wbr />
+          state/
+          <wbr />
+          holdfast{'}'}/
+          <wbr />
+          web.token"
         </pre>
         <div class="field">
           <label for="token">Token</label>

@@ -3,11 +3,13 @@
  * the focus with it; an answer that was lost is said to be lost, and looked for when web is heard again; nothing typed
  * is lost by closing it with a failure.
  */
-import { signal, useSignal } from '@preact/signals';
+import { type Signal, signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import type { ShownTask } from '@holdfast/shared';
 import {
   fieldErrors,
+  formOf,
   newForm,
   sessionName,
   toSubmit,
@@ -16,24 +18,39 @@ import {
   type SubmitForm,
   type Way,
 } from '../model/submit-form.ts';
+import { taskName } from '../model/filter.ts';
 import { ageText } from '../model/words.ts';
 import { findSubmitted, submit } from '../state/actions.ts';
 import { agents, sessions } from '../state/agents.ts';
 import { linkNow } from '../state/clock.ts';
-import { closeDialog } from '../state/dialogs.ts';
+import { anewOf, closeDialog } from '../state/dialogs.ts';
 import { place } from '../state/navigation.ts';
 import { newId } from '../state/new-id.ts';
 import { notify } from '../state/notices.ts';
 import { Modal } from './modal.tsx';
 import { SubmitField } from './submit-field.tsx';
 
-/** What was typed and not sent. */
-const draft = signal<SubmitForm | undefined>(undefined);
-/** What was sent and not answered: whether it arrived is not known. */
-const unanswered = signal<SubmitForm | undefined>(undefined);
+interface Draft {
+  /** What was typed and not sent. */
+  draft: Signal<SubmitForm | undefined>;
+  /** What was sent and not answered: whether it arrived is not known. */
+  unanswered: Signal<SubmitForm | undefined>;
+}
 
-function freshForm(): SubmitForm {
-  return newForm(newId(), place.peek().filter.sessionId ?? sessionName(Math.random));
+/** By the task that is submitted anew; '' is that of a new one. */
+const drafts = new Map<string, Draft>();
+
+function draftOf(anew: ShownTask | undefined): Draft {
+  const key = anew?.id ?? '';
+  const found = drafts.get(key) ?? { draft: signal(), unanswered: signal() };
+  drafts.set(key, found);
+  return found;
+}
+
+function freshForm(anew: ShownTask | undefined): SubmitForm {
+  return anew === undefined
+    ? newForm(newId(), place.peek().filter.sessionId ?? sessionName(Math.random))
+    : formOf(anew, newId()).form;
 }
 
 const ways: { way: Way; name: string; help: string; main: Field }[] = [
@@ -65,6 +82,8 @@ const NOT_ANSWERED =
   'It is not known whether it arrived: the web service did not answer. What you typed stays. Submit again at any time: ' +
   'it has the same id, so it cannot run twice.';
 
+const IN_FLIGHT = 'Sent, and not answered so far: the web service is not heard.';
+
 export function SubmitDialog(): JSX.Element {
   const isSending = useSignal(false);
   const errors = useSignal<FieldErrors>({});
@@ -72,7 +91,9 @@ export function SubmitDialog(): JSX.Element {
   const refusals = useSignal(0);
   const isUnfolded = useSignal(false);
   const element = useRef<HTMLFormElement>(null);
-  draft.value ??= freshForm();
+  const anew = anewOf.value;
+  const { draft, unanswered } = draftOf(anew);
+  draft.value ??= freshForm(anew);
   const form = draft.value;
   const way = ways.find((candidate) => candidate.way === form.way)!;
   useLayoutEffect(() => element.current?.querySelector<HTMLElement>(`#submit-${way.main}`)?.focus(), []);
@@ -170,6 +191,7 @@ export function SubmitDialog(): JSX.Element {
           }
         }}
       >
+        {anew !== undefined && <Anew of={anew} />}
         <fieldset class="segmented">
           <legend class="sr">What to run</legend>
           {ways.map((each) => (
@@ -227,7 +249,7 @@ export function SubmitDialog(): JSX.Element {
         </details>
         {unheard !== undefined && trouble.value === undefined && (
           <p class="banner is-attention" role="status" data-testid="submit-unheard">
-            {unheard}
+            {isSending.value ? IN_FLIGHT : unheard}
           </p>
         )}
         {trouble.value !== undefined && (
@@ -253,6 +275,17 @@ export function SubmitDialog(): JSX.Element {
         </div>
       </form>
     </Modal>
+  );
+}
+
+/** Whose submit it is filled with, and what of that it has no place for. */
+function Anew({ of }: { of: ShownTask }): JSX.Element {
+  const { leftOut } = formOf(of, of.id);
+  return (
+    <p class="banner" data-testid="submit-anew">
+      Filled as “{taskName(of)}” was submitted; this is a new task.
+      {leftOut.length > 0 && ` The form has no place for ${leftOut.join(', ')}; the CLI has.`}
+    </p>
   );
 }
 

@@ -8,7 +8,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { canReclaim } from '../model/reclaim.ts';
-import { cancel, isAsking, resolveLost, retry } from '../state/actions.ts';
+import { cancel, isAsking, isHeld, resolveLost, retryOrSubmit } from '../state/actions.ts';
 import { linkNow } from '../state/clock.ts';
 import { copyCli } from '../state/copy-cli.ts';
 import { isWide, toggleWide } from '../state/log-preferences.ts';
@@ -29,6 +29,9 @@ export function Actions({
   const isStopping =
     task.stopRequested?.cause === 'cancel' || task.pending?.some((intent) => intent.action === 'cancel');
   const mayReclaim = canReclaim(task) && !isStale;
+  // Where a verdict can be given, it takes the place of what its silent agent could not do now.
+  const isUnknown = task.status === 'unknown';
+  const isHeldByAgent = isHeld(task);
   const toggleReclaim = (): void => {
     isReclaimOpen.value = !isReclaimOpen.value;
   };
@@ -38,14 +41,14 @@ export function Actions({
         <AskButton
           testId="cancel"
           name={isStopping === true ? 'Cancel asked' : 'Cancel'}
-          hint="Stop it (c)"
+          hint="Stop it at once (the key c asks to be pressed twice)"
           isAsking={isAsking('cancel', task.id)}
           isDisabled={isStopping === true}
           onClick={() => cancel(task.id)}
           icon="stop"
         />
       )}
-      {mayReclaim && (
+      {mayReclaim && !isUnknown && (
         <button
           type="button"
           class="wide-only"
@@ -58,9 +61,10 @@ export function Actions({
           <span>Reclaim …</span>
         </button>
       )}
-      {task.status === 'unknown' && (
+      {isUnknown && (
         <AskButton
           testId="resolve"
+          isWideOnly
           name="Give up as lost"
           hint="Your verdict, kept on record; the agent’s word would still replace it"
           isAsking={isAsking('resolve', task.id)}
@@ -72,12 +76,16 @@ export function Actions({
       {isOver && (
         <AskButton
           testId="retry"
-          name="Retry"
-          hint="Submit it again as a new task (r)"
+          name={isHeldByAgent ? 'Retry' : 'Submit anew …'}
+          hint={
+            isHeldByAgent
+              ? 'Submit it again as a new task (r)'
+              : 'Open the form, filled as it was: no agent has it, so none can repeat it (r)'
+          }
           isAsking={isAsking('retry', task.id)}
           isDisabled={!isSettled}
-          onClick={() => void retry(task.id)}
-          icon="again"
+          onClick={() => retryOrSubmit(task)}
+          icon={isHeldByAgent ? 'again' : 'edit'}
         />
       )}
       <button
@@ -90,19 +98,24 @@ export function Actions({
       >
         Wide
       </button>
-      <button
-        type="button"
-        class="icon-button wide-only"
-        title="Copy as CLI"
-        aria-label="Copy as a command line"
-        onClick={() => copyCli(task)}
-      >
-        <Icon name="copy" />
-      </button>
-      <span class="narrow-only">
+      {!(isUnknown && mayReclaim) && (
+        <button
+          type="button"
+          class="icon-button wide-only"
+          title="Copy as CLI"
+          aria-label="Copy as a command line"
+          onClick={() => copyCli(task)}
+        >
+          <Icon name="copy" />
+        </button>
+      )}
+      <span class={isUnknown && mayReclaim ? 'more-always' : 'narrow-only'}>
         <MoreMenu
           label="More actions"
           entries={[
+            ...(isUnknown
+              ? [{ name: 'Give up as lost', testId: 'more-resolve', onChoose: () => resolveLost(task.id) }]
+              : []),
             ...(mayReclaim ? [{ name: 'Reclaim …', testId: 'more-reclaim', onChoose: toggleReclaim }] : []),
             { name: 'Copy as CLI', testId: 'more-copy-cli', onChoose: () => copyCli(task) },
           ]}
@@ -138,17 +151,21 @@ interface AskButtonProps {
   hint: string;
   isAsking: boolean;
   isDisabled: boolean;
-  icon: 'stop' | 'again' | 'close';
+  icon: 'stop' | 'again' | 'close' | 'edit';
+  /** Elsewhere it is in the menu. */
+  isWideOnly?: boolean;
   onClick: () => void;
 }
 
-function AskButton({ testId, name, hint, isAsking, isDisabled, icon, onClick }: AskButtonProps): JSX.Element {
+function AskButton(props: AskButtonProps): JSX.Element {
+  const { testId, name, hint, isAsking, isDisabled, icon, isWideOnly = false, onClick } = props;
   // Web would have to promise it, and web is not heard.
   const isCut = linkNow.value.state === 'blind';
   const isOff = isAsking || isDisabled || isCut;
   return (
     <button
       type="button"
+      class={isWideOnly ? 'wide-only' : ''}
       data-testid={testId}
       title={isCut ? 'The web service is not heard: nothing can be asked of it now' : hint}
       // Not `disabled`, which would take the focus from whoever pressed it.

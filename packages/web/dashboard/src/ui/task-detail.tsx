@@ -6,13 +6,15 @@ import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ShownTask, TaskEvent } from '@holdfast/shared';
-import type { Certainty } from '../model/certainty.ts';
+import { withoutBidi } from '../model/bidi.ts';
+import { byTasksClock, type Certainty } from '../model/certainty.ts';
+import { elapsedText, isWaiting } from '../model/elapsed.ts';
 import { taskName } from '../model/filter.ts';
 import { placeToUrl, tabs, type Tab } from '../model/place.ts';
 import { isStaleCode, staleOf } from '../model/stale.ts';
 import { pendingText, taskSentence } from '../model/sentence.ts';
 import { stopSteps } from '../model/stopping.ts';
-import { ageText, capitalized, preciseTimeText } from '../model/words.ts';
+import { ageText, capitalized } from '../model/words.ts';
 import { closeTask, place } from '../state/navigation.ts';
 import { agentOf, certaintyNow } from '../state/agents.ts';
 import { linkNow, webNow } from '../state/clock.ts';
@@ -29,7 +31,7 @@ import { TaskFacts } from './task-facts.tsx';
 import { AttemptsTab, CommandTab, RawTab } from './task-record.tsx';
 import { TaskLog } from './task-log.tsx';
 import { TaskTimeline } from './task-timeline.tsx';
-import { StatusWord, elapsed, weakest } from './task-row.tsx';
+import { StatusWord, weakest } from './task-row.tsx';
 import { useKeptFocus } from './use-kept-focus.ts';
 import { useRecord, type Read } from './use-record.ts';
 
@@ -115,6 +117,8 @@ function Head({
   const now = webNow.value;
   const stale = staleOf(task, certainty, now);
   const isReclaimOpen = useSignal(false);
+  const requeuedAt = events?.findLast(({ kind }) => kind === 'requeued')?.at;
+  const elapsed = elapsedText(task, certainty, now, requeuedAt);
   const pending = pendingText(task, agent, webHeardAt());
   return (
     <header class="detail-head">
@@ -142,7 +146,10 @@ function Head({
           <StatusWord task={task} certainty={certainty} />
         </span>
         {stale !== undefined && <StaleBadge stale={stale} />}
-        <span class="num dim">{elapsed(task, certainty, now)}</span>
+        <span class="num dim">
+          {elapsed !== '' && isWaiting(task) && 'waits '}
+          {elapsed}
+        </span>
         <Actions task={task} isStale={stale !== undefined} isReclaimOpen={isReclaimOpen} />
       </div>
       <h1 class={task.title === undefined ? 'mono' : ''} title={taskName(task)}>
@@ -153,10 +160,9 @@ function Head({
       </p>
       {place.value.tab !== 'log' && task.lastLine !== undefined && (
         <p class="last-line mono dim" data-testid="last-line" title="The last line of its output">
-          {task.lastLine}
+          {withoutBidi(task.lastLine)}
         </p>
       )}
-      <Frozen />
       <StopSteps task={task} certainty={certainty} />
       {pending !== undefined && (
         <p class="banner is-pending" data-testid="pending">
@@ -176,7 +182,7 @@ function Head({
           <p key={entry.code} class="banner is-attention">
             {entry.message}{' '}
             <span class="dim">
-              ({entry.code}, for {ageText(now - entry.sinceAt)})
+              ({entry.code}, for {ageText(byTasksClock(now, certainty) - entry.sinceAt)})
             </span>
           </p>
         ))}
@@ -190,18 +196,6 @@ function Head({
 function webHeardAt(): number | undefined {
   const link = linkNow.value;
   return link.state === 'stale' || link.state === 'blind' ? webNow.value - link.ageMs : undefined;
-}
-
-/** Said within the task too: on a phone, or scrolled, the bar on top may be out of sight. */
-function Frozen(): JSX.Element | null {
-  const heardAt = webHeardAt();
-  if (heardAt === undefined) return null;
-  return (
-    <p class="banner is-attention" data-testid="frozen">
-      The web service has not been heard for {ageText(webNow.value - heardAt)}: nothing here is newer than{' '}
-      {preciseTimeText(heardAt).slice(0, -4)}. It goes on by itself when it is heard again.
-    </p>
-  );
 }
 
 function StopSteps({ task, certainty }: { task: ShownTask; certainty: Certainty }): JSX.Element | null {

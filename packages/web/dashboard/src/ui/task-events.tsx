@@ -19,7 +19,7 @@ import {
 } from '../model/events.ts';
 import { outcomeText } from '../model/sentence.ts';
 import { plural, preciseTimeText, spanText, timeText } from '../model/words.ts';
-import { agentOf } from '../state/agents.ts';
+import { agentOf, certaintyNow } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
 import { readDoubts, type EventRecord } from '../transport/api.ts';
 import { attemptLogUrl, Trouble } from './task-record.tsx';
@@ -35,7 +35,8 @@ export function EventsTab({ task, events }: { task: ShownTask; events: Read<Even
   const all = value?.items ?? [];
   const received = value?.received ?? [];
   const name = agentOf(task)?.name ?? 'its agent';
-  const skew = skewText(all, received, name);
+  const { aheadMs } = certaintyNow(task);
+  const skew = skewText(all, received, name, aheadMs);
   const entries = recordOf(all, received, doubts.value?.items ?? []).filter(
     (entry) => chosen.value === '' || (entry.kind === 'event' && entry.event.kind === chosen.value),
   );
@@ -96,7 +97,7 @@ export function EventsTab({ task, events }: { task: ShownTask; events: Read<Even
               entry.kind === 'gap' ? (
                 <GapRow key={keyOf(entry)} task={task} entry={entry} />
               ) : (
-                <EventRow key={keyOf(entry)} entry={entry} />
+                <EventRow key={keyOf(entry)} entry={entry} aheadMs={aheadMs ?? 0} />
               ),
             )}
           </tbody>
@@ -158,10 +159,16 @@ function GapRow({ task, entry }: { task: ShownTask; entry: RecordEntry & { kind:
   );
 }
 
-function EventRow({ entry: { event, receivedAt } }: { entry: RecordEntry & { kind: 'event' } }): JSX.Element {
+function EventRow({
+  entry: { event, receivedAt },
+  aheadMs,
+}: {
+  entry: RecordEntry & { kind: 'event' };
+  aheadMs: number;
+}): JSX.Element {
   const isOpen = useSignal(false);
   const now = webNow.value;
-  const lag = receivedAt === undefined ? '' : lagText(receivedAt - event.at);
+  const lag = receivedAt === undefined ? '' : lagText(receivedAt + aheadMs - event.at);
   return (
     <>
       <tr data-testid="event" data-kind={event.kind}>

@@ -7,9 +7,11 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useCallback, useEffect } from 'preact/hooks';
 import type { ShownTask, TaskEvent } from '@holdfast/shared';
-import type { Certainty } from '../model/certainty.ts';
+import { byTasksClock, type Certainty } from '../model/certainty.ts';
 import {
   lastKnownText,
+  notAskedText,
+  notHeldText,
   pastLook,
   proofText,
   renewedProof,
@@ -194,7 +196,9 @@ function ProofBody({
     );
   }
   if (value === undefined) return <p class="dim">Asking {name} …</p>;
-  const knownAt = certainty.state === 'live' ? webNow.value : Math.max(certainty.asOf, value.verifiedAt);
+  const now = byTasksClock(webNow.value, certainty);
+  const knownAt =
+    certainty.state === 'live' ? now : Math.max(byTasksClock(certainty.asOf, certainty), value.verifiedAt);
   const looked = proofText(renewedProof(value, task), knownAt);
   // What was seen is no proof of now while nobody vouches for it.
   const said = certainty.state === 'live' ? looked : pastLook(looked);
@@ -202,7 +206,7 @@ function ProofBody({
     <div data-testid="proof" data-proof={value.proof.kind} class={`proof is-${said.tone}`}>
       <p>
         <span aria-hidden="true">{signs[said.tone]}</span> {said.text}{' '}
-        <span class="dim num">{ageText(webNow.value - value.verifiedAt)} ago</span>
+        <span class="dim num">{ageText(now - value.verifiedAt)} ago</span>
       </p>
       <span class="panel-tools">
         {lookAgain}
@@ -246,11 +250,13 @@ function NotAsked({
   name: string;
   lookAgain: JSX.Element;
 }): JSX.Element {
+  // Not one that could not be asked: it was, and this is its answer.
+  const isDenied = problem.status === 404;
+  const said = isDenied ? notHeldText(name) : notAskedText(name, problem);
   return (
-    <div data-testid="proof" data-proof="not-asked" class="proof is-open">
+    <div data-testid="proof" data-proof={isDenied ? 'not-held' : 'not-asked'} class={`proof is-${said.tone}`}>
       <p>
-        <span aria-hidden="true">?</span> {name} could not be asked, so nothing is proven now.{' '}
-        {problem.detail}
+        <span aria-hidden="true">{signs[said.tone]}</span> {said.text}
       </p>
       <span class="panel-tools">{lookAgain}</span>
       {known !== undefined && <p class="dim">Last known, not verified now: {known}.</p>}

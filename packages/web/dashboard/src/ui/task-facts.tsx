@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
+import { withoutBidi } from '../model/bidi.ts';
 import { placeToUrl } from '../model/place.ts';
 import { outcomeText } from '../model/sentence.ts';
 import { bytesText, timeText } from '../model/words.ts';
@@ -23,14 +24,14 @@ export function TaskFacts({ task }: { task: ShownTask }): JSX.Element {
     <dl class="strip">
       <Fact name="Session">
         <a href={`/sessions/${encodeURIComponent(task.sessionId)}`} title={task.sessionId}>
-          <bdi>{sessionNames.value.get(task.sessionId) ?? task.sessionId}</bdi>
+          <bdi>{withoutBidi(sessionNames.value.get(task.sessionId) ?? task.sessionId)}</bdi>
         </a>
       </Fact>
       <Fact name="Agent">
         {agent === undefined ? 'not chosen yet' : <a href={agentUrl(agent.id)}>{agent.name}</a>}
       </Fact>
       <Fact name="Attempt">
-        {task.attempt === 0 ? 'none yet' : String(task.attempt)}
+        {task.attempt > 0 ? String(task.attempt) : isOver ? 'none' : 'none yet'}
         {maxAttempts !== undefined && <span class="dim"> of at most {maxAttempts}</span>}
       </Fact>
       {outcome !== '' && <Fact name={isOver ? 'Outcome' : 'Last attempt'}>{outcome}</Fact>}
@@ -44,7 +45,9 @@ export function TaskFacts({ task }: { task: ShownTask }): JSX.Element {
       {isOver && <RetriedAs task={task} />}
       {Object.entries(task.labels).map(([key, value]) => (
         <Fact key={key} name={key}>
-          <a href={placeToUrl({ filter: { statuses: [], label: `${key}=${value}` }, tab: 'log' })}>{value}</a>
+          <a href={placeToUrl({ filter: { statuses: [], label: `${key}=${value}` }, tab: 'log' })}>
+            {withoutBidi(value)}
+          </a>
         </Fact>
       ))}
     </dl>

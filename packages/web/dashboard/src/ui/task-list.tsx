@@ -9,7 +9,7 @@ import {
   isSameFilter,
   needsYouView,
   noFilter,
-  viewShowing,
+  viewName,
   type Filter,
 } from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
@@ -22,7 +22,17 @@ import { clearMarks, isChoosing, marked, markedCount, selected } from '../state/
 import { agents, sessionNames } from '../state/agents.ts';
 import { reread } from '../state/store.ts';
 import { needyAgents } from '../state/views.ts';
-import { holdList, list, listProblem, loading, readMore, releaseList, settleList } from '../state/tasks.ts';
+import { areSessionsRead, nameSessions } from '../state/sessions.ts';
+import {
+  holdList,
+  list,
+  listProblem,
+  loading,
+  peekTask,
+  readMore,
+  releaseList,
+  settleList,
+} from '../state/tasks.ts';
 import { Unread } from './empty.tsx';
 import { ColumnHeads, orderName, OrderMenu } from './list-order.tsx';
 import { lazy } from './lazy.tsx';
@@ -82,6 +92,12 @@ export function TaskListPane(): JSX.Element {
     if (hasMore && lastShown > order.length - READ_AHEAD_ROWS) void readMore();
   }, [hasMore, lastShown, order.length]);
 
+  const areNamesDue = areSessionsRead.value;
+  useEffect(() => {
+    if (!areNamesDue) return;
+    void nameSessions(items.flatMap(({ index }) => peekTask(order[index] ?? '')?.sessionId ?? []));
+  });
+
   const isHovered = useRef(false);
   /** What the keyboard is on within the rows: it stays where it is, like what is under the pointer. */
   const focused = useRef<HTMLElement>(undefined);
@@ -135,19 +151,21 @@ export function TaskListPane(): JSX.Element {
       {isMarking && <SelectionBar />}
       {isSameFilter(place.value.filter, needsYouView.filter) && <NeedyAgents />}
       {waiting + moved > 0 && (
-        <button
-          type="button"
-          class="waiting"
-          data-testid="waiting"
-          onClick={() => {
-            settleList();
-            scroller.current?.scrollTo({ top: 0 });
-          }}
-        >
-          {[waiting > 0 && `${countText(waiting)} new`, moved > 0 && `${countText(moved)} moved`]
-            .filter(Boolean)
-            .join(', ')}
-        </button>
+        <div class="waiting-place">
+          <button
+            type="button"
+            class="waiting"
+            data-testid="waiting"
+            onClick={() => {
+              settleList();
+              scroller.current?.scrollTo({ top: 0 });
+            }}
+          >
+            {[waiting > 0 && `${countText(waiting)} new`, moved > 0 && `${countText(moved)} moved`]
+              .filter(Boolean)
+              .join(', ')}
+          </button>
+        </div>
       )}
       <div
         class="table"
@@ -163,6 +181,7 @@ export function TaskListPane(): JSX.Element {
         {!isCard && order.length > 0 && <ColumnHeads nameHead={nameHead} />}
         <div
           class="scroller"
+          id="tasks"
           ref={scroller}
           tabIndex={0}
           role={order.length === 0 ? undefined : 'rowgroup'}
@@ -195,6 +214,7 @@ export function TaskListPane(): JSX.Element {
                   isOpen={id === place.value.taskId}
                   isMarked={marked.value.has(id)}
                   nameRoomPx={isCard ? undefined : nameRoomPx}
+                  isByChange={place.value.filter.order === 'changed'}
                 />
               );
             })}
@@ -260,11 +280,6 @@ function ListHead({ isCard }: { isCard: boolean }): JSX.Element {
   );
 }
 
-function viewName(filter: Filter): string {
-  const view = viewShowing(filter);
-  return view === undefined || view.id === 'all' ? 'Tasks' : view.name;
-}
-
 /** As wide as what is in them, within bounds: the task and what it says have the rest. */
 function columnWidths(): Record<string, string> {
   const longest = (names: Iterable<string>, least: number, most: number): string => {
@@ -282,12 +297,17 @@ function columnWidths(): Record<string, string> {
   };
 }
 
+/** So that the tasks below them stay in sight. */
+const MOST_NEEDY = 3;
+
 /** The view says what it holds, which agents wait for a person, and which channels do not reach one. */
 function NeedyAgents(): JSX.Element {
+  const [isWhole, setWhole] = useState(false);
+  const agents = needyAgents.value;
   return (
     <div class="needy" data-testid="needy">
       <p class="hint">{needsYouView.help}</p>
-      {needyAgents.value.map((agent) => (
+      {(isWhole ? agents : agents.slice(0, MOST_NEEDY)).map((agent) => (
         <p key={agent.id} class="banner is-attention">
           <a href={agentUrl(agent.id)} data-testid="needy-agent">
             {agent.name}
@@ -295,6 +315,17 @@ function NeedyAgents(): JSX.Element {
           : {troubleOf(agent)?.text}
         </p>
       ))}
+      {agents.length > MOST_NEEDY && (
+        <button
+          type="button"
+          class="link"
+          aria-expanded={isWhole}
+          onClick={() => setWhole(!isWhole)}
+          data-testid="needy-all"
+        >
+          {isWhole ? 'Fewer' : `All ${countText(agents.length)} agents that need a hand`}
+        </button>
+      )}
       {failingChannels.value.map((name) => (
         <p key={`channel ${name}`} class="banner is-attention" data-testid="needy-channel">
           Notification channel {name}: its newest message was not delivered.{' '}

@@ -7,6 +7,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { plainOf } from '../model/ansi.ts';
+import { byTasksClock } from '../model/certainty.ts';
 import { markText, markToHash, type LogMark } from '../model/log-mark.ts';
 import { placeToUrl } from '../model/place.ts';
 import { isUnderWay } from '../model/stale.ts';
@@ -169,8 +170,9 @@ function AttemptSwitch({ task, attempt }: AttemptLogProps): JSX.Element {
 /** The age of an attempt under way grows only while somebody vouches for it. */
 function LastOutput({ task, attempt }: AttemptLogProps): JSX.Element | null {
   if (attempt !== task.attempt || task.lastOutputAt === undefined) return null;
-  const now = webNow.value;
-  const isGrowing = isUnderWay(task) && certaintyNow(task).state === 'live';
+  const certainty = certaintyNow(task);
+  const now = byTasksClock(webNow.value, certainty);
+  const isGrowing = isUnderWay(task) && certainty.state === 'live';
   return (
     <span data-testid="log-last" title={new Date(task.lastOutputAt).toISOString()}>
       last output{' '}

@@ -2,6 +2,8 @@
 import type { ComponentChildren, JSX } from 'preact';
 import type { ShownTask } from '@holdfast/shared';
 import { attemptRows, type AttemptRow } from '../model/attempts.ts';
+import { withoutBidi } from '../model/bidi.ts';
+import { byTasksClock } from '../model/certainty.ts';
 import { cliOf } from '../model/cli.ts';
 import { placeToUrl } from '../model/place.ts';
 import type { Problem } from '../model/problem.ts';
@@ -104,8 +106,8 @@ function ranText(task: ShownTask, { startedAt, endedAt }: AttemptRow, now: numbe
   if (endedAt !== undefined) return spanText(endedAt - startedAt);
   const certainty = certaintyNow(task);
   return certainty.state === 'live'
-    ? clockText(now - startedAt)
-    : `${clockText(Math.max(0, certainty.asOf - startedAt))}+`;
+    ? clockText(byTasksClock(now, certainty) - startedAt)
+    : `${clockText(Math.max(0, byTasksClock(certainty.asOf, certainty) - startedAt))}+`;
 }
 
 function chargeText({ isCharged, endedAt }: AttemptRow): string {
@@ -123,7 +125,7 @@ export function CommandTab({ task }: { task: ShownTask }): JSX.Element {
         <CopyButton text={cli.line} what="the command line" testId="copy-cli" />
       </div>
       <pre class="code" data-testid="cli">
-        {cli.line}
+        {withoutBidi(cli.line)}
       </pre>
       {cli.leftOut.length > 0 && (
         <>
@@ -141,17 +143,19 @@ export function CommandTab({ task }: { task: ShownTask }): JSX.Element {
           <ol class="argv mono" start={0} data-testid="argv">
             {spec.command.map((word, index) => (
               <li key={index}>
-                <code>{word === '' ? <span class="dim">(empty)</span> : word}</code>
+                <code>{word === '' ? <span class="dim">(empty)</span> : withoutBidi(word)}</code>
               </li>
             ))}
           </ol>
         </>
       )}
-      {spec.shell !== undefined && <Block name="Shell line, given to sh">{spec.shell}</Block>}
+      {spec.shell !== undefined && <Block name="Shell line, given to sh">{withoutBidi(spec.shell)}</Block>}
       {spec.prompt !== undefined && (
-        <Block name={`Prompt for ${spec.runner ?? 'its runner'}`}>{spec.prompt}</Block>
+        <Block name={`Prompt for ${spec.runner ?? 'its runner'}`}>{withoutBidi(spec.prompt)}</Block>
       )}
-      {spec.payload !== undefined && <Block name="Payload">{JSON.stringify(spec.payload, null, 2)}</Block>}
+      {spec.payload !== undefined && (
+        <Block name="Payload">{withoutBidi(JSON.stringify(spec.payload, null, 2))}</Block>
+      )}
       <dl class="facts">
         {commandFacts(task).map(([name, value]) => (
           <div key={name}>

@@ -2,12 +2,15 @@
 import type { JSX } from 'preact';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
+import { withoutBidi } from '../model/bidi.ts';
 import { assertedStatus, type Certainty } from '../model/certainty.ts';
+import { elapsedText, isWaiting } from '../model/elapsed.ts';
 import { taskName } from '../model/filter.ts';
-import { countFitting } from '../model/labels.ts';
+import { countFitting, labelsOf } from '../model/labels.ts';
+import { rowAge, type RowAge } from '../model/row-age.ts';
 import { isStaleCode, staleOf, type Stale } from '../model/stale.ts';
 import { outcomeText, statusHelp, taskSentence } from '../model/sentence.ts';
-import { absoluteText, ageText, clockText, spanText } from '../model/words.ts';
+import { absoluteText } from '../model/words.ts';
 import { openTask, taskUrl } from '../state/navigation.ts';
 import { agentOf, certaintyNow, sessionNames } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
@@ -26,6 +29,8 @@ interface TaskRowProps {
   isMarked: boolean;
   /** Width of the cell of the name; undefined where labels have no place. */
   nameRoomPx: number | undefined;
+  /** The list is ordered by changes: each row tells when its own was. */
+  isByChange: boolean;
 }
 
 export function TaskRow({
@@ -37,6 +42,7 @@ export function TaskRow({
   isOpen,
   isMarked,
   nameRoomPx,
+  isByChange,
 }: TaskRowProps): JSX.Element | null {
   const task = watchTask(id).value;
   if (task === undefined) return null;
@@ -44,7 +50,9 @@ export function TaskRow({
   const agent = agentOf(task);
   const now = webNow.value;
   const stale = staleOf(task, certainty, now);
-  const isWaiting = isQueued(task);
+  const elapsed = elapsedText(task, certainty, now);
+  const age = rowAge(task, certainty, now, isByChange);
+  const waits = isWaiting(task) && elapsed !== '';
   const session = sessionNames.value.get(task.sessionId) ?? task.sessionId;
   const classes = ['row', `is-${task.status}`, `knows-${certainty.state}`];
   if (isSelected) classes.push('is-selected');
@@ -103,11 +111,15 @@ export function TaskRow({
         {nameRoomPx !== undefined && <Labels task={task} stale={stale} roomPx={nameRoomPx} />}
         <Marks task={task} stale={stale} />
       </span>
-      <span class="cell c-output dim" role="cell" title={outputTitle(task)}>
-        <span class="age num">{outputAge(task, certainty, now)}</span>
+      <span class="cell c-output dim" role="cell" title={outputTitle(task, age)}>
+        {age !== undefined && (
+          <span class={`age num is-${age.kind}`} data-testid="age">
+            {age.text}
+          </span>
+        )}
         {task.lastLine !== undefined && (
           <bdi class="last-said mono" data-testid="last-line">
-            {task.lastLine}
+            {withoutBidi(task.lastLine)}
           </bdi>
         )}
       </span>
@@ -128,9 +140,9 @@ export function TaskRow({
       <span class="cell c-exit num" role="cell">
         {isEnded(task.status) ? shortOutcome(task) : ''}
       </span>
-      <span class={`cell c-elapsed num${isWaiting ? ' dim' : ''}`} role="cell" title={timesTitle(task)}>
-        {isWaiting && <span class="waits">waits </span>}
-        {elapsed(task, certainty, now)}
+      <span class={`cell c-elapsed num${waits ? ' dim' : ''}`} role="cell" title={timesTitle(task)}>
+        {waits && <span class="waits">waits </span>}
+        {elapsed}
       </span>
     </div>
   );
@@ -153,11 +165,6 @@ export function StatusWord({ task, certainty }: { task: ShownTask; certainty: Ce
   );
 }
 
-function isQueued(task: ShownTask): boolean {
-  const status = assertedStatus(task);
-  return (status === 'queued' || status === 'submitted') && task.startedAt === undefined;
-}
-
 function timesTitle({ createdAt, startedAt, endedAt }: ShownTask): string {
   const times = [
     ['Created', createdAt],
@@ -167,9 +174,8 @@ function timesTitle({ createdAt, startedAt, endedAt }: ShownTask): string {
   return times.flatMap(([what, at]) => (at === undefined ? [] : `${what} ${absoluteText(at)}`)).join('; ');
 }
 
-function outputTitle({ lastOutputAt, lastLine }: ShownTask): string | undefined {
-  const at = lastOutputAt === undefined ? '' : `Last output ${absoluteText(lastOutputAt)}`;
-  const parts = [at, lastLine ?? ''].filter((part) => part !== '');
+function outputTitle({ lastLine }: ShownTask, age: RowAge | undefined): string | undefined {
+  const parts = [age?.title ?? '', withoutBidi(lastLine ?? '')].filter((part) => part !== '');
   return parts.length === 0 ? undefined : parts.join(': ');
 }
 
@@ -183,7 +189,7 @@ function Labels({
   stale: Stale | undefined;
   roomPx: number;
 }): JSX.Element | null {
-  const labels = Object.entries(task.labels).map(([key, value]) => `${key}=${value}`);
+  const labels = labelsOf(task.labels);
   if (labels.length === 0) return null;
   const badges = stale === undefined ? [] : [stale.badge];
   const name = taskName(task);
@@ -226,33 +232,8 @@ function Marks({ task, stale }: { task: ShownTask; stale: Stale | undefined }): 
   );
 }
 
-/** How long it has run, or ran. On doubt the clock shows the last proof and a plus. */
-export function elapsed(task: ShownTask, certainty: Certainty, now: number): string {
-  if (isEnded(task.status)) {
-    return task.startedAt === undefined || task.endedAt === undefined
-      ? ''
-      : spanText(task.endedAt - task.startedAt);
-  }
-  const asserted = assertedStatus(task);
-  const from =
-    task.startedAt ?? (asserted === 'queued' || asserted === 'submitted' ? task.createdAt : undefined);
-  if (from === undefined) return '';
-  const stale = staleOf(task, certainty, now);
-  if (certainty.state === 'live' && stale === undefined) return clockText(now - from);
-  const provenAt = Math.min(certainty.asOf, stale?.provenAt ?? certainty.asOf);
-  return `${clockText(Math.max(0, provenAt - from))}+`;
-}
-
-function outputAge(task: ShownTask, certainty: Certainty, now: number): string {
-  if (isEnded(task.status) || task.lastOutputAt === undefined) return '';
-  // Doubt: the age at the last proof is all that is known.
-  if (certainty.state !== 'live') return `${ageText(certainty.asOf - task.lastOutputAt)}+`;
-  return ageText(now - task.lastOutputAt);
-}
-
-function shortOutcome(task: ShownTask): string {
-  const { outcome } = task;
-  if (outcome === undefined) return '';
+function shortOutcome({ outcome, refused }: ShownTask): string {
+  if (outcome === undefined) return refused?.action === 'submit' ? 'refused' : '';
   if (outcome.exitCode !== undefined && outcome.reason === 'exit') return `exit ${outcome.exitCode}`;
   if (outcome.reason === 'cancelled_by_user') return '';
   return outcomeText(outcome).split(':', 1)[0]!;

@@ -4,9 +4,10 @@
  */
 import type { JSX } from 'preact';
 import { type Signal, useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import type { ShownTask, TaskClaim } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
-import type { Certainty } from '../model/certainty.ts';
+import { byTasksClock, type Certainty } from '../model/certainty.ts';
 import { statusHelp } from '../model/sentence.ts';
 import { staleOf } from '../model/stale.ts';
 import { axisOf, lanesOf, type Lane, type Scale, type Span } from '../model/timeline.ts';
@@ -14,11 +15,12 @@ import { laneEndText, lanesSummary, spanExplanation, spanName } from '../model/t
 import { ageText, preciseTimeText, spanText, timeText } from '../model/words.ts';
 import { agentOf } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
+import { isWide } from '../state/log-preferences.ts';
 import { ownGaps } from '../state/own-gaps.ts';
 import { readDoubts, type EventRecord } from '../transport/api.ts';
 import { useRecord } from './use-record.ts';
 
-/** More attempts than this are folded, the newest in sight. */
+/** More attempts than this are folded, the newest in sight; all of them, with the whole page, when somebody asks. */
 const LANES_SHOWN = 4;
 
 interface TaskTimelineProps {
@@ -32,7 +34,17 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
   const explained = useSignal<number | undefined>(undefined);
   const stop = useSignal(0);
   const isUnfolded = useSignal(false);
-  const now = webNow.value;
+  const isAll = isUnfolded.value;
+  useEffect(() => {
+    if (!isAll) return undefined;
+    const wasWide = isWide.peek();
+    isWide.value = true;
+    return () => {
+      isWide.value = wasWide;
+    };
+  }, [isAll]);
+  const { aheadMs } = certainty;
+  const now = byTasksClock(webNow.value, certainty);
   const receivedAt = new Map(record?.received.map((entry) => [entry.seq, entry.receivedAt]));
   const events = record?.items.map((event) => ({ ...event, receivedAt: receivedAt.get(event.seq) })) ?? [];
   const all = lanesOf({
@@ -40,10 +52,11 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
     doubts: doubts.value?.items ?? [],
     ownGaps: ownGaps.value,
     certainty,
-    stale: staleOf(task, certainty, now),
-    now,
+    stale: staleOf(task, certainty, webNow.value),
+    now: webNow.value,
+    givenUpAt: task.status === 'lost' ? task.verdict?.at : undefined,
   });
-  const hidden = isUnfolded.value ? 0 : Math.max(0, all.length - LANES_SHOWN);
+  const hidden = isAll ? 0 : Math.max(0, all.length - LANES_SHOWN);
   const lanes = all.slice(hidden);
   const spans = lanes.flatMap((lane) => lane.spans);
   const first = spans[0];
@@ -70,7 +83,7 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
   let index = -1;
   return (
     <figure
-      class={`timeline${all.length > 1 ? ' many-lanes' : ''}`}
+      class={`timeline${all.length > 1 ? ' many-lanes' : ''}${isAll ? ' is-unfolded' : ''}`}
       aria-label={`Timeline of ${all.length === 1 ? 'its only attempt' : `${all.length} attempts`}: ${lanesSummary(all)}`}
       data-testid="timeline"
       onKeyDown={onKeyDown}
@@ -78,15 +91,19 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
         explained.value = undefined;
       }}
     >
-      {hidden > 0 && (
+      {all.length > LANES_SHOWN && (
         <button
           type="button"
           class="small"
+          data-testid="timeline-fold"
+          aria-expanded={isAll}
           onClick={() => {
-            isUnfolded.value = true;
+            isUnfolded.value = !isUnfolded.value;
           }}
         >
-          {hidden} earlier {hidden === 1 ? 'attempt' : 'attempts'}
+          {isAll
+            ? `Only the last ${LANES_SHOWN} attempts`
+            : `${hidden} earlier ${hidden === 1 ? 'attempt' : 'attempts'}`}
         </button>
       )}
       <div class="lanes">
@@ -104,7 +121,7 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
                     isCut={scale.cuts.some((cut) => cut.fromAt <= span.fromAt && cut.toAt >= span.toAt)}
                     index={index}
                     isStop={index === chosen}
-                    text={spanExplanation(span, agentName, now)}
+                    text={spanExplanation(span, agentName, now, aheadMs)}
                     explained={explained}
                     stop={stop}
                   />
@@ -130,7 +147,7 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
       </div>
       <Axis from={first.fromAt} to={toAt} nowAt={nowAt} task={task} scale={scale} now={now} />
       <p class="span-text" data-testid="timeline-text" aria-hidden="true">
-        {told === undefined ? lanesSummary(all) : spanExplanation(told, agentName, now)}
+        {told === undefined ? lanesSummary(all) : spanExplanation(told, agentName, now, aheadMs)}
         {told === undefined && claim !== undefined && (
           <span class="dim">
             {' '}
@@ -245,6 +262,7 @@ interface AxisProps {
 
 function Axis({ from, to, nowAt, task, scale, now }: AxisProps): JSX.Element {
   const isOver = isEnded(task.status);
+  const endedAt = task.endedAt ?? to;
   return (
     <figcaption class={`num dim${nowAt === undefined ? '' : ' has-now'}`} aria-hidden="true">
       {nowAt !== undefined && (
@@ -264,7 +282,7 @@ function Axis({ from, to, nowAt, task, scale, now }: AxisProps): JSX.Element {
       )}
       <span>
         {isOver
-          ? `${timeText(task.endedAt ?? to, now)} · ${statusHelp[task.status].word.toLowerCase()}, ${ageText(now - (task.endedAt ?? to))} ago`
+          ? `${timeText(endedAt, now)} · ${statusHelp[task.status].word.toLowerCase()}, ${ageText(now - endedAt)} ago`
           : nowAt === undefined
             ? 'now'
             : `lease ends ${preciseTimeText(to).slice(0, -4)}`}

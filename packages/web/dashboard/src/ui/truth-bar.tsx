@@ -6,6 +6,7 @@ import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import type { ShownAgent } from '@holdfast/shared';
 import { worstAgentsFirst } from '../model/certainty.ts';
+import { isPoolVouched } from '../model/count-certainty.ts';
 import { agentSentence, NOT_HEARD } from '../model/sentence.ts';
 import { truthText } from '../model/truth.ts';
 import { ageText, countText } from '../model/words.ts';
@@ -190,10 +191,11 @@ function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }):
         ) : (
           <span class="chip-age num">{age}</span>
         )}
-        {agent.pool !== undefined && agent.state === 'live' && (
+        {agent.pool !== undefined && (
           <span class="chip-pool num">
             <span class="sr">slots in use </span>
-            {agent.pool.running}/{agent.pool.slots}
+            {agent.pool.running}
+            {isPoolVouched(agent, linkNow.value.state) ? '' : '?'}/{agent.pool.slots}
           </span>
         )}
         {brake !== '' && <span class="chip-word">{brake}</span>}
