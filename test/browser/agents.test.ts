@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSystem } from '../system.ts';
 import { complaintsOf } from './axe.ts';
 import { launchBrowser, openDashboard } from './browser.ts';
+import { expectFits } from './fits.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -126,7 +127,7 @@ test('forty agents leave the page its room: the worst are in sight, all of them 
   ] as const) {
     await page.setViewportSize({ width, height: 800 });
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+    await expectFits(page);
     expect([width, await complaintsOf(page)]).toEqual([width, []]);
   }
   await page.setViewportSize({ width: 1360, height: 800 });

@@ -7,6 +7,7 @@ import { CuttingProxy } from '../cutting-proxy.ts';
 import { startSystem } from '../system.ts';
 import { complaintsOf } from './axe.ts';
 import { launchBrowser, openDashboard } from './browser.ts';
+import { expectFits } from './fits.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -175,7 +176,7 @@ test('a long title keeps the most of its room beside long labels and a last line
       .toEqual([false, 2]);
     expect(await widthOf('.row .name')).toBeGreaterThan((await widthOf('.row .c-name')) * 0.6);
     expect(await widthOf('[data-testid=last-line]')).toBeGreaterThan(80);
-    expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+    await expectFits(page);
   }
   expect(await page.locator('.row .c-output').innerText()).toMatch(/^[\d.]+ s\s+reading the whole of it$/);
   expect(await complaintsOf(page)).toEqual([]);
@@ -378,7 +379,7 @@ test('titles in any script, five hundred letters long, leave the row and the pag
   // The last two are 1440 and 820 px at twice the size.
   for (const width of [1440, 1100, 720, 410]) {
     await page.setViewportSize({ width, height: 800 });
-    expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+    await expectFits(page);
     for (const row of await page.getByTestId('task-row').all()) {
       expect((await row.boundingBox())!.height).toBeLessThanOrEqual(56);
     }
@@ -395,8 +396,7 @@ test('on a phone everything is reached: cards, views behind a button, and marks 
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.setViewportSize({ width: 360, height: 740 });
   await page.getByTestId('task-row').waitFor(PATIENCE);
-  const overflow = () => page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
-  expect(await overflow()).toBeLessThanOrEqual(0);
+  await expectFits(page);
   expect(await complaintsOf(page)).toEqual([]);
   await page.getByTestId('menu-open').click();
   await page.getByRole('dialog').getByTestId('view-queued').waitFor(PATIENCE);
@@ -416,7 +416,7 @@ test('on a phone everything is reached: cards, views behind a button, and marks 
   await page.getByTestId('mark').check();
   expect(await page.getByTestId('copy-marked').isVisible()).toBe(true);
   expect(await page.getByTestId('bulk-reclaim').isVisible()).toBe(true);
-  expect(await overflow()).toBeLessThanOrEqual(0);
+  await expectFits(page);
   expect(await complaintsOf(page)).toEqual([]);
   await page.getByTestId('bulk-cancel').click();
   await page.getByTestId('bulk-confirm').click();
@@ -450,7 +450,7 @@ test('an ended row tells how long ago, a list by changes when each change was, a
   await page.setViewportSize({ width: 390, height: 844 });
   await page.locator('.list-pane.is-cards').waitFor(PATIENCE);
   await age('ended').waitFor(PATIENCE);
-  expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+  await expectFits(page);
   expect(await complaintsOf(page)).toEqual([]);
 });
 

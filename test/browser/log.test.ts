@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSystem, type System } from '../system.ts';
 import { complaintsOf } from './axe.ts';
 import { launchBrowser, openDashboard } from './browser.ts';
+import { expectFits } from './fits.ts';
 import { shoot } from './shoot.ts';
 
 let browser: Browser;
@@ -219,7 +220,7 @@ test('on a phone the log has room, and nothing is wider than the screen', async 
   const { page } = dashboard;
   await page.setViewportSize({ width: 390, height: 844 });
   await lineAt(page, 50).waitFor(PATIENCE);
-  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+  await expectFits(page);
   const box = await page.locator('.log-scroller').boundingBox();
   expect(box?.height).toBeGreaterThan(200);
   expect(await complaintsOf(page)).toEqual([]);
