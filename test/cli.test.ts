@@ -295,7 +295,8 @@ test('doctor finds nothing wrong with a healthy system, and says what is wrong w
   );
 });
 
-test('a web that accepts and never answers is told apart from one that does not run, by its pid', async () => {
+// These two wait, far longer than they work, for what does not come: side by side.
+test.concurrent('a web that accepts and never answers is told apart from one that does not run, by its pid', async () => {
   await using system = await startSystem();
   const id = await submit(system, 'sleep', '600');
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
@@ -328,7 +329,7 @@ test('a web that accepts and never answers is told apart from one that does not 
   expect(gone.stderr).toContain('holdfast up');
 });
 
-test('nothing that is known only over a lost link looks like a fact', async () => {
+test.concurrent('nothing that is known only over a lost link looks like a fact', async () => {
   await using system = await startSystem();
   const id = await submit(system, 'sleep', '600');
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
