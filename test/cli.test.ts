@@ -336,7 +336,8 @@ test.concurrent('nothing that is known only over a lost link looks like a fact',
   system.agent.signal('SIGSTOP');
   await system.untilAgentIs('lost');
   const pool = await cli(system, 'pool', 'status');
-  expect(pool.stdout).toMatch(/^test-agent +lost, as of \d+ s ago +4\? +\d\? +0\? +0\? +starting tasks\?$/m);
+  // Its last heartbeat may have been before the task began.
+  expect(pool.stdout).toMatch(/^test-agent +lost, as of \d+ s ago +4\? +\d\? +\d\? +0\? +starting tasks\?$/m);
   // Each waits for the agent for as long as it may.
   const [{ found }, stats, paused] = await Promise.all([
     diagnose(system),
