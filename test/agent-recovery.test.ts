@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { uuidv7 } from 'uuidv7';
 import type { Task } from '@holdfast/shared';
+import { findLauncher } from './kill-points/process.ts';
 import { killIfThere, startSystem, System, until } from './system.ts';
 
 async function submit(
@@ -174,7 +175,7 @@ test('P4: a launcher that is killed again and again doubles nothing, loses nothi
     ids.push(
       await submit(system, { shell: `echo $HOLDFAST_TASK >> ${marks}; exit 3`, retry: { maxAttempts: 1 } }),
     );
-    if (n % 15 === 7) killLauncher(system);
+    if (n % 15 === 7) await killLauncher(system);
   }
   for (const id of ids) {
     const task = await system.agentTaskWhen(id, 'ended', ended);
@@ -246,22 +247,11 @@ async function activityOf(system: System): Promise<string> {
   return text;
 }
 
-function killLauncher(system: System): void {
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const parent = ['stat', 'cmdline'].map((file) => {
-      try {
-        return readFileSync(`/proc/${pid}/${file}`, 'utf8');
-      } catch (error) {
-        // It ended meanwhile.
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === 'ENOENT' || code === 'ESRCH') return '';
-        throw error;
-      }
-    });
-    const [stat = '', command = ''] = parent;
-    const ppid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    if (ppid === system.agent.pid && command.includes('launcher.mjs')) process.kill(Number(pid), 'SIGKILL');
-  }
+/** Also where the one before was killed a moment ago. */
+async function killLauncher(system: System): Promise<void> {
+  let launcher: number | undefined;
+  await until('a launcher', () => (launcher = findLauncher(system.agent.pid)) !== undefined);
+  process.kill(launcher!, 'SIGKILL');
 }
 
 function runFolder(system: System, id: string): string | undefined {

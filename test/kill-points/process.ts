@@ -9,10 +9,15 @@ export function isAlive(pid: number): boolean {
 
 /** The process that starts the shims of an agent. */
 export function launcherOf(agent: number): number {
-  const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ');
-  const launcher = children.map(Number).find((pid) => readProc(pid, 'cmdline').includes('launcher.mjs'));
+  const launcher = findLauncher(agent);
   if (launcher === undefined) throw new Error(`agent ${agent} has no launcher`);
   return launcher;
+}
+
+/** The same where there may be none: from the death of one until the next task is launched. */
+export function findLauncher(agent: number): number | undefined {
+  const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ');
+  return children.map(Number).find((pid) => readProc(pid, 'cmdline').includes('launcher.mjs'));
 }
 
 /** SIGKILL to all processes of all tasks, the shims first, so that no record is written. */

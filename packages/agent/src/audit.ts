@@ -9,7 +9,6 @@
  * - Tasks start and end while it looks. So what seems to be a ghost or a stray counts only if a second look, a little
  *   later, sees the very same one; until then it is told as `unseen`. A look that failed is no verdict (P10).
  */
-import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   isUnderWay,
@@ -21,13 +20,13 @@ import {
   TaskIdSchema,
 } from '@holdfast/shared';
 import type { AttemptStore } from './attempts.ts';
+import { namesIn } from './folder.ts';
 import type { Journal } from './journal.ts';
 import type { Look, Sight } from './look.ts';
 import { type SeenProcess, startTimeOf } from './process.ts';
 import { noSuchTask } from './queue.ts';
 import { decide } from './recovery.ts';
 import { runDirectory } from './run-directory.ts';
-import { isMissing } from './start-error.ts';
 import { Watch } from './watch.ts';
 import type { PlannedWorktree } from './workspace.ts';
 
@@ -225,13 +224,7 @@ export class Auditor {
   /** Worktrees of attempts that are over: kept because they hold what is nowhere else. Only a person removes them. */
   async #keptWorktrees(): Promise<NonNullable<AuditView['worktrees']>> {
     const folder = join(this.#options.home, 'worktrees');
-    let names: string[];
-    try {
-      names = await readdir(folder);
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
+    const names = await namesIn(folder);
     return names.flatMap((name) => {
       const of = attemptNamed(name);
       const path = join(folder, name);

@@ -5,15 +5,15 @@
  * Before an attempt is launched they are stopped, every process of them (P4). In the ordinary case there is nothing to
  * look at: each run directory of the task is an attempt on record, and no process is looked for.
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '@holdfast/shared';
 import type { AttemptStore } from './attempts.ts';
+import { namesIn } from './folder.ts';
 import type { Look } from './look.ts';
 import type { ProcessIdentity } from './process.ts';
 import { RunDirectory } from './run-directory.ts';
-import { isMissing, StartError } from './start-error.ts';
+import { StartError } from './start-error.ts';
 
 export interface ForeignRunsOptions {
   home: string;
@@ -69,14 +69,7 @@ export class ForeignRuns {
   async #find(taskId: string): Promise<RunDirectory[]> {
     const { home, attempts } = this.#options;
     const folder = join(home, 'runs', taskId);
-    let names: string[];
-    try {
-      names = await readdir(folder);
-    } catch (error) {
-      // The first attempt of a task.
-      if (isMissing(error)) return [];
-      throw error;
-    }
+    const names = await namesIn(folder);
     const known = attempts.runNames(taskId);
     return names
       .filter((name) => /^\d+-/.test(name) && !known.has(name))

@@ -5,11 +5,10 @@
  * What an agent that died in the middle left on disk is found at the next start: folders of tasks that the journal
  * does not hold, and which are too old to be anything but pruned. A folder that cannot be removed keeps no other.
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, TaskIdSchema, taskIdTime } from '@holdfast/shared';
+import { namesIn } from './folder.ts';
 import type { Journal } from './journal.ts';
-import { isMissing } from './start-error.ts';
 
 export interface RetentionOptions {
   journal: Journal;
@@ -63,7 +62,7 @@ export class Retention {
   async removeLeftovers(): Promise<void> {
     const { journal, home, retentionMs, now } = this.#options;
     const before = now() - retentionMs;
-    for (const name of await listFolder(join(home, 'runs'))) {
+    for (const name of await namesIn(join(home, 'runs'))) {
       if (this.#stopped) return;
       // Whatever else lies there is not the agent's.
       if (!TaskIdSchema.safeParse(name).success || taskIdTime(name) >= before) continue;
@@ -97,14 +96,5 @@ export class Retention {
         'the runs of a pruned task could not be removed; the next start tries again',
       );
     }
-  }
-}
-
-async function listFolder(path: string): Promise<string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
   }
 }
