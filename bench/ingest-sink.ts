@@ -6,8 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AGENT } from './fan-out-frames.ts';
+import { followUntilLive } from './follow.ts';
 import { EPOCH, makeLog } from './ingest-log.ts';
-import { createLogger, openDatabase, openSqliteSessionStore, startSubscription } from './internals.ts';
+import { openDatabase, openSqliteSessionStore } from './internals.ts';
 
 const BATCH = 100;
 const PATIENCE_MS = 60_000;
@@ -65,22 +66,7 @@ function writeRows(): void {
 async function ingest(port: number): Promise<void> {
   const store = openSqliteSessionStore({ path });
   const agent = { id: AGENT.id, name: AGENT.name, url: `http://127.0.0.1:${port}`, token: 'bench' };
-  await store.rememberAgent(agent, Date.now());
-  const subscription = startSubscription({
-    agent,
-    store,
-    startedAt: Date.now(),
-    config: {},
-    logger: createLogger('bench', 'warn'),
-  });
-  const live = Promise.withResolvers<void>();
-  subscription.onView((view) => {
-    if (view.state === 'live') live.resolve();
-  });
-  // It also keeps the process alive: the timers of a subscription do not.
-  const patience = setTimeout(() => live.reject(new Error('the subscription did not get live')), PATIENCE_MS);
-  await live.promise;
-  clearTimeout(patience);
+  const subscription = await followUntilLive({ store, agent, patienceMs: PATIENCE_MS });
   const [stored] = await store.agents();
   if (stored?.position?.epoch !== EPOCH || stored.position.seq !== log.length) {
     throw new Error(`the store is at ${JSON.stringify(stored?.position)}, not at the head`);

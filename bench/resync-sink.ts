@@ -4,7 +4,8 @@
  * heartbeat vouches for all of it. `node resync-sink.ts copy <database> <copy>`: better-sqlite3 alone, every row of the store's
  * tables into an empty database of the same schema.
  */
-import { createLogger, openDatabase, openSqliteSessionStore, startSubscription } from './internals.ts';
+import { followUntilLive } from './follow.ts';
+import { openDatabase, openSqliteSessionStore } from './internals.ts';
 
 const MIGRATIONS = new URL('../packages/web/drizzle', import.meta.url).pathname;
 const PATIENCE_MS = 180_000;
@@ -14,22 +15,7 @@ const BATCH = 500;
 async function resync([path, url, token, id]: readonly string[]): Promise<void> {
   const store = openSqliteSessionStore({ path: path! });
   const agent = { id: id!, name: 'bench', url: url!, token: token! };
-  await store.rememberAgent(agent, Date.now());
-  const subscription = startSubscription({
-    agent,
-    store,
-    startedAt: Date.now(),
-    config: {},
-    logger: createLogger('bench', 'warn'),
-  });
-  const live = Promise.withResolvers<void>();
-  subscription.onView(({ state, digestOk }) => {
-    if (state === 'live' && digestOk === true) live.resolve();
-  });
-  // It also keeps the process alive: the timers of a subscription do not.
-  const patience = setTimeout(() => live.reject(new Error('the subscription did not get live')), PATIENCE_MS);
-  await live.promise;
-  clearTimeout(patience);
+  const subscription = await followUntilLive({ store, agent, patienceMs: PATIENCE_MS });
   await subscription.stop();
   await store.close();
 }

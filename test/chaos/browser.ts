@@ -15,6 +15,7 @@ export class Browser implements AsyncDisposable {
   #cursor: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  readonly #readers: (() => void)[] = [];
   connections = 0;
   resets = 0;
 
@@ -29,9 +30,19 @@ export class Browser implements AsyncDisposable {
     this.#source?.close();
   }
 
-  /** Whether it has the rows of web's newest version. */
-  get cursor(): string | undefined {
-    return this.#cursor;
+  /** Resolves when its rows change next, or after `withinMs` without a change. */
+  news(withinMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, withinMs);
+    this.#readers.push(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    return promise;
+  }
+
+  #tell(): void {
+    for (const tell of this.#readers.splice(0)) tell();
   }
 
   #again(): void {
@@ -60,6 +71,7 @@ export class Browser implements AsyncDisposable {
     this.rows.clear();
     for (const row of rows) this.rows.set(row.id, row);
     this.#cursor = cursor;
+    this.#tell();
   }
 
   #follow(cursor: string): void {
@@ -75,6 +87,7 @@ export class Browser implements AsyncDisposable {
       for (const task of tasks) this.rows.set(task.id, task);
       for (const { kind, id } of removed) if (kind === 'task') this.rows.delete(id);
       this.#cursor = event.lastEventId;
+      this.#tell();
     });
     source.addEventListener('reset', () => {
       this.resets += 1;

@@ -124,8 +124,9 @@ async function compareBrowser(world: World, browser: Browser): Promise<Findings[
       after = page.next === undefined ? undefined : `&after=${encodeURIComponent(page.next)}`;
     }
     const shown = { rows: new Map(browser.rows), listed };
-    if (checkBrowser({ browser: shown }).length === 0 || performance.now() > patience) return shown;
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const leftMs = patience - performance.now();
+    if (checkBrowser({ browser: shown }).length === 0 || leftMs < 0) return shown;
+    await browser.news(leftMs);
   }
 }
 
