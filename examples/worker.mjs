@@ -53,7 +53,12 @@ const leaseMs = Number(options['lease-ms']);
 
 /** Aborted by SIGINT or SIGTERM: the work is stopped and given back. */
 const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort());
+const signals = ['SIGINT', 'SIGTERM'];
+function stopOnce() {
+  for (const signal of signals) process.off(signal, stopOnce);
+  stopping.abort();
+}
+for (const signal of signals) process.on(signal, stopOnce);
 
 /** Waits `ms`, or until `signal` is aborted. */
 async function sleep(ms, signal) {

@@ -45,7 +45,8 @@ function startWorker(url: string) {
   child.stderr.setEncoding('utf8').on('data', (more: string) => (text += more));
   return {
     text: () => text,
-    /** How it ends after one signal. */
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    /** How it ends after this signal. */
     async end(signal: NodeJS.Signals) {
       const closed = once(child, 'close');
       child.kill(signal);
@@ -88,6 +89,18 @@ test('the first signal ends a worker that waits for a task, and gives back what 
   await until('a claim', () => agent.paths.includes('/claims'));
   expect(await worker.end('SIGTERM')).toEqual({ code: 0, by: null });
   expect(agent.paths).toEqual(['/claims/release', '/claims', '/claims/release']);
+});
+
+test('a second signal, be it the other one, ends a worker as it is', async () => {
+  await using agent = await startAgent((path, response) => {
+    // The one at the start is answered, the last word is not.
+    if (path === '/claims/release' && !agent.paths.includes('/claims')) json(response, 200, { released: [] });
+  });
+  using worker = startWorker(agent.url);
+  await until('a claim', () => agent.paths.includes('/claims'));
+  worker.kill('SIGINT');
+  await until('the last word', () => agent.paths.length === 3);
+  expect(await worker.end('SIGTERM')).toEqual({ code: null, by: 'SIGTERM' });
 });
 
 test('a task in hand is stopped and given back', async () => {

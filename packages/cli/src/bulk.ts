@@ -11,6 +11,7 @@ import { confirm } from './confirm.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type FilterOptions, filterQuery, type TaskFilter, taskFilter } from './filter-options.ts';
 import type { Invocation } from './invocation.ts';
+import { widthOf } from './io.ts';
 import { askOnce } from './lost-answer.ts';
 import { readItems } from './pages.ts';
 import { type Cell, type Column, renderTable } from './render.ts';
@@ -90,7 +91,7 @@ export async function actOnMatching(
   }
   if (ids.length > 0 && !yes) {
     const first = { ...found, items: found.items.slice(0, PREVIEW_ROWS) };
-    invocation.say(await foundTable(invocation, client, { filter, found: first, width: io.stderr.columns }));
+    invocation.say(await foundTable(invocation, client, { filter, found: first, width: widthOf(io.stderr) }));
     const more = found.items.length - first.items.length;
     if (more > 0) invocation.say(`… and ${more} more; see all with --dry-run`);
     if (!(await confirm(io, `${foundText(found, bulk)} Go on?`))) {
@@ -136,7 +137,7 @@ async function act(invocation: Invocation, client: Client, { found, ids, bulk }:
   if (invocation.isJson) await invocation.printJson({ items, matched: found.matched });
   for (const item of items) await tell(invocation, item, bulk);
   if (items.length === 0) invocation.say('No task fits.');
-  else if (found.matched > found.items.length) invocation.say(foundText(found, bulk));
+  else if (isCut(found)) invocation.say(`These were, ${newestText(found)}.`);
   if (lost !== undefined) throw lost;
 }
 
@@ -165,14 +166,24 @@ async function tell(invocation: Invocation, item: BulkItem, { describe }: BulkAc
   }
 }
 
-/** `Would cancel 12 tasks; 1 more fits and would be refused.` */
-function foundText({ items, matched }: BulkAnswer, { action }: BulkAction): string {
+/** `Would cancel 12 tasks; 1 more would be refused.` */
+function foundText(found: BulkAnswer, { action }: BulkAction): string {
+  const { items } = found;
   if (items.length === 0) return 'No task fits.';
   const refused = items.filter((item) => item.result === 'refused').length;
   const first = `Would ${action} ${countText(items.length - refused, 'task')}`;
   const second = refused === 0 ? '' : `; ${refused} more would be refused`;
-  const third = matched > items.length ? `; of ${matched} that fit, the newest ${items.length}` : '';
+  const third = isCut(found) ? `; ${newestText(found)}` : '';
   return `${first}${second}${third}.`;
+}
+
+/** More fit than web acts on. */
+function isCut({ items, matched }: BulkAnswer): boolean {
+  return matched > items.length;
+}
+
+function newestText({ items, matched }: BulkAnswer): string {
+  return `of ${matched} that fit, the newest ${items.length}`;
 }
 
 const columns: readonly Column[] = [

@@ -10,7 +10,7 @@ import { commandTable } from './command-table.ts';
 import { CliError, codeOf, CONFIG_HINT, textOf } from './cli-error.ts';
 import { exitCodes, signalExitCode } from './exit-codes.ts';
 import { Invocation } from './invocation.ts';
-import type { Io } from './io.ts';
+import { type Io, widthOf } from './io.ts';
 import { meantText } from './suggest.ts';
 import { VERSION } from './version.ts';
 
@@ -58,8 +58,8 @@ async function defineProgram(
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
-      getOutHelpWidth: () => io.stdout.columns ?? 100,
-      getErrHelpWidth: () => io.stderr.columns ?? 100,
+      getOutHelpWidth: () => widthOf(io.stdout) ?? 100,
+      getErrHelpWidth: () => widthOf(io.stderr) ?? 100,
     })
     .addHelpText(
       'after',

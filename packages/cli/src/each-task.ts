@@ -1,8 +1,7 @@
 /**
  * One action on several tasks. Guarantees: a task that is refused does not keep the others from theirs; each has its
  * result, in the order given; the exit code is that of the first that failed, but 75 if of any it is not known what
- * became of it. `--json` prints an array of
- * `{ ref, id, task }` or `{ ref, id?, problem }`.
+ * became of it. `--json` prints an array of `{ ref, id, task }` or `{ ref, id?, problem }`.
  */
 import { CliError } from './cli-error.ts';
 import type { Client, SeenTask } from './client.ts';

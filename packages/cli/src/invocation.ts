@@ -8,7 +8,7 @@ import { CliError, usageError } from './cli-error.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { isAlive, readServiceFiles, readToken, readWebFile } from './find-services.ts';
 import { findHome } from './home.ts';
-import { type Io, writeTo } from './io.ts';
+import { type Io, widthOf, writeTo } from './io.ts';
 import { canColor, type Cell, type Column, type Paint, painter, renderTable } from './render.ts';
 
 /** Options that every command takes. */
@@ -53,10 +53,9 @@ export class Invocation {
     return painter(canColor(this.io.stdout, this.io.env, this.options.color));
   }
 
-  /** Columns of standard output, if it is a terminal that says how wide it is: some say 0. */
+  /** Columns of standard output, if it is a terminal that says how wide it is. */
   get width(): number | undefined {
-    const { stdout } = this.io;
-    return stdout.isTTY === true && stdout.columns !== 0 ? stdout.columns : undefined;
+    return widthOf(this.io.stdout);
   }
 
   /** One line, or several, on standard output. */

@@ -8,6 +8,11 @@ import type { Readable, Writable } from 'node:stream';
 /** A stream that may be a terminal. */
 export type Output = Writable & { isTTY?: boolean; columns?: number; rows?: number };
 
+/** Columns of a terminal that says how wide it is: some say 0. */
+export function widthOf({ isTTY, columns }: Output): number | undefined {
+  return isTTY === true && columns !== 0 ? columns : undefined;
+}
+
 export type Input = Readable & { isTTY?: boolean };
 
 export interface Timer {

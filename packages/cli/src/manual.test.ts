@@ -62,6 +62,11 @@ test('what has more than a few options of its own has them in groups', async () 
   }
 });
 
+test('help is whole on a terminal that does not know its width', async () => {
+  const { stdout } = await run(['cancel', '--help'], { columns: 0 });
+  expect(stdout).toBe((await run(['cancel', '--help'])).stdout);
+});
+
 test('help fits a narrow terminal, but for what is to be copied', async () => {
   for (const { path } of await allPaths()) {
     const { stdout } = await run([...path, '--help'], { columns: 60 });

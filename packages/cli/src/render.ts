@@ -1,6 +1,7 @@
 /**
- * Tables. Guarantees: on a terminal a table fits its width (it cuts columns, then leaves out the least wanted), and says more with shape and word than with colour;
- * elsewhere columns are plain, whole and aligned by spaces. Widths are of columns on screen, not of code units.
+ * Tables. Guarantees: on a terminal a table gives way to its width (columns are cut; where even their least does not fit,
+ * the least wanted are left out first), and says more with shape and word than with colour; elsewhere columns are plain,
+ * whole and aligned by spaces. Widths are of columns on screen, not of code units.
  */
 import { styleText } from 'node:util';
 import type { Output } from './io.ts';

@@ -2,9 +2,10 @@
  * `holdfast backup`: a copy of what a home knows, made while its services run.
  *
  * Guarantees: each file is copied whole and is on the disk before its name exists, so that what was there before is
- * replaced or left; a database is copied in one consistent state, and checked; nothing is written over unasked; opening the copy gives it an identity of its own, so that web never mistakes it
- * for the original. Web's store is copied before the journal: what it promised and had not delivered then is
- * delivered again to the restored agent, which is harmless, and nothing that it delivered is missing there.
+ * replaced or left; a database is copied in one consistent state, and checked; nothing is written over unasked; opening
+ * the copy gives it an identity of its own, so that web never mistakes it for the original. Web's store is copied before
+ * the journal: what it promised and had not delivered then is delivered again to the restored agent, which is harmless,
+ * and nothing that it delivered is missing there.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -150,7 +150,7 @@ test('more than web takes at a time goes in several requests; an answer that is 
   const all = await cancel(web, ['--session', 's', '-y']);
   expect(all.code).toBe(0);
   expect(all.stdout.trimEnd().split('\n')).toHaveLength(1500);
-  expect(all.stderr).toContain('of 2000 that fit, the newest 1500');
+  expect(all.stderr).toBe('These were, of 2000 that fit, the newest 1500.\n');
   let requests = 0;
   web.intercept = (request, response) => {
     if (request.path !== '/api/tasks/bulk' || (requests += 1) < 3) return false;

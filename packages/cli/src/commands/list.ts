@@ -1,6 +1,6 @@
 /**
- * `holdfast list`: tasks, newest first unless asked otherwise. Guarantees: what nobody vouches for is marked so; `--json` prints an array of
- * the API's tasks, and nothing is left out of it but by the filters and the limit.
+ * `holdfast list`: tasks, newest first unless asked otherwise. Guarantees: what nobody vouches for is marked so;
+ * `--json` prints an array of the API's tasks, and nothing is left out of it but by the filters and the limit.
  */
 import type { Command } from 'commander';
 import { chooseAgent } from '../agent-ref.ts';

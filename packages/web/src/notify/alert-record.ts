@@ -23,6 +23,9 @@ export interface AlertRecord {
 export const alertColumns =
   'a.id, a.kind, a.task_id, a.session_id, a.agent_id, a.agent_name, a.code, a.subject, a.detail, a.lasting, a.since_at, a.noted_at, a.resolved_at, a.resolution';
 
+/** Of `alerts`: it lasts. */
+export const isOpen = 'lasting = 1 AND resolved_at IS NULL';
+
 export function toAlert(record: AlertRecord): Alert {
   const { id, kind, subject, detail } = record;
   return {

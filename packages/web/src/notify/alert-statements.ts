@@ -1,6 +1,6 @@
 /** The SQL of the outbox, of what is shown and of what is forgotten, each statement prepared once. */
 import type { SqliteDatabase } from '@holdfast/shared';
-import { alertColumns, type AlertRecord } from './alert-record.ts';
+import { alertColumns, type AlertRecord, isOpen } from './alert-record.ts';
 
 export interface MessageRecord {
   ordinal: number;
@@ -13,7 +13,6 @@ export interface MessageRecord {
 }
 
 export function prepareStatements(database: SqliteDatabase) {
-  const isOpen = 'lasting = 1 AND resolved_at IS NULL';
   return {
     insertTest: database.prepare(
       `INSERT INTO alert_messages (id, channel, lane, body, created_at, state, next_try_at)

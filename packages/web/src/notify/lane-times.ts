@@ -1,7 +1,7 @@
 /**
- * Until when a lane of a channel has nothing to tell: so long it is not looked into. What is noted lowers it, and
- * nothing else may make a lane due earlier. A rollback leaves it as it is or too early, which costs a look. Empty after
- * a start.
+ * Until when a lane of a channel has nothing to tell: so long it is not looked into. What is noted lowers it; a message
+ * that was delivered clears it, since what it told can be taken back from then on; nothing else may make a lane due
+ * earlier. A rollback leaves it as it is or too early, which costs a look. Empty after a start.
  */
 import type { ChannelRule, Lane } from './rules.ts';
 

@@ -1,6 +1,6 @@
 /** The SQL of a look, each statement prepared once, and the records that it reads. */
 import type { DoubtReason, ShownStatus, SqliteDatabase, TaskStatus } from '@holdfast/shared';
-import { alertColumns, type AlertRecord } from './alert-record.ts';
+import { alertColumns, type AlertRecord, isOpen } from './alert-record.ts';
 
 export interface TaskRecord {
   version: number;
@@ -24,8 +24,6 @@ export interface Source {
   base_seq: number;
   heard: number;
 }
-
-const isOpen = 'lasting = 1 AND resolved_at IS NULL';
 
 export function prepareLookStatements(database: SqliteDatabase) {
   return {
