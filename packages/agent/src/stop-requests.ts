@@ -69,8 +69,9 @@ export class StopRequests {
 
   /**
    * Puts on record that an attempt is to be given up for another one, and begins with it. A claim is taken back in
-   * the same change (one that was being cancelled ends so); processes are stopped first. Harmless to repeat. Problems: `no_such_task`, `attempt_changed`,
-   * `not_claimable`. With `onlyIf`, what it says of the task at that moment decides: else `undefined`.
+   * the same change (one that was being cancelled ends so); processes are stopped first. Harmless to repeat. Problems:
+   * `no_such_task`, `attempt_changed`, `not_claimable`. With `onlyIf`, what it says of the task at that moment decides:
+   * else `undefined`.
    */
   async reclaim(
     taskId: string,

@@ -4,7 +4,7 @@
  * - It goes on from the *durable* position, as the store had it when the connection was opened, unless what was
  *   stored is distrusted.
  * - After `close` nothing is read any more. What came before is still applied, and the next connection starts from
- *   what that leaves: `settled` tells when. Of it only facts of the store are told: a snapshot taken, an event kept.
+ *   what that leaves: `settled` tells when.
  * - Whatever throws while the stream is read is told as `faulted`, and goes no further.
  */
 import { formatCursor } from '@holdfast/shared';
@@ -52,7 +52,7 @@ export class AgentConnection {
       sent: sends ? 'position' : (distrust ?? 'nothing'),
       now,
       monotonic,
-      listener: this.#whileOpen(listener),
+      listener,
     });
     this.#ingest = ingest;
     this.#stream = openAgentStream({
@@ -85,29 +85,6 @@ export class AgentConnection {
   /** Resolves when everything that came is in the store, or never will be. */
   settled(): Promise<void> {
     return this.#ingest.settled();
-  }
-
-  /** A connection that was given up proves nothing more. */
-  #whileOpen(listener: IngestListener): IngestListener {
-    return {
-      hello: (hello) => listener.hello(hello),
-      heartbeat: (heartbeat) => listener.heartbeat(heartbeat),
-      caughtUp: (heartbeat, receivedAt) => {
-        if (!this.#isClosed) listener.caughtUp(heartbeat, receivedAt);
-      },
-      compared: (isEqual) => {
-        if (!this.#isClosed) listener.compared(isEqual);
-      },
-      resynced: (reason) => listener.resynced(reason),
-      advanced: () => {
-        if (!this.#isClosed) listener.advanced();
-      },
-      foreign: (seq) => listener.foreign(seq),
-      bye: (bye) => listener.bye(bye),
-      failed: (error) => {
-        if (!this.#isClosed) listener.failed(error);
-      },
-    };
   }
 
   #guard(listener: ConnectionListener, run: () => void): void {

@@ -1,7 +1,7 @@
 import { ProblemError } from '@holdfast/shared';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { type BulkOptions, NEVER_SENT, runBulk } from './bulk.ts';
+import { type BulkOptions, runBulk } from './bulk.ts';
 import { FakeJournal } from './fake-journal.ts';
 import { openSqliteSessionStore } from './sqlite-session-store.ts';
 import { newTaskId, NOON, silentLogger, submitOf, taskOf, viewOf } from './test-kit.ts';
@@ -73,7 +73,8 @@ test('a cancel before the delivery is done, and says that no agent was asked', a
   };
   const request = { action: 'cancel', which: { ids: [submit.id] }, isDryRun: false, reason: '' } as const;
   const { items } = await runBulk(options, request);
-  expect(items).toEqual([{ id: submit.id, title: 'true', result: 'done', message: NEVER_SENT }]);
+  const message = 'It was cancelled before it was sent to an agent.';
+  expect(items).toEqual([{ id: submit.id, title: 'true', result: 'done', message }]);
   await store.close();
 });
 

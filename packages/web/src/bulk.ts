@@ -7,8 +7,9 @@
  * - Agents are served side by side, and all of it waits for answers no longer than 10 s: what is not answered by
  *   then is promised (P11).
  * - Repeating it is harmless. A second cancel asks for nothing more; a reclaim is bound to the attempt that web knew
- *   when the tasks were chosen, and to the journal in which it has this number; the new id of a retry is made from the old task's, so that each task is retried in
- *   bulk at most once and a repeat answers with the task that the first one made.
+ *   when the tasks were chosen, and to the journal in which it has this number; the new id of a retry is made from the
+ *   old task's, so that each task is retried in bulk at most once and a repeat answers with the task that the first one
+ *   made.
  */
 import { createHash } from 'node:crypto';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
@@ -31,7 +32,7 @@ export interface BulkRequest {
 }
 
 /** Of a cancel that no agent had to be asked for. */
-export const NEVER_SENT = 'It was cancelled before it was sent to an agent.';
+const NEVER_SENT = 'It was cancelled before it was sent to an agent.';
 
 interface BulkItem {
   id: string;

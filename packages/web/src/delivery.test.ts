@@ -522,3 +522,23 @@ test('a reclaim that comes to another journal than it was asked for is refused a
   await until(() => setup.delivery.waiting().count === 0);
   expect(setup.agents.calls).toEqual([]);
 });
+
+test('a reclaim that was sent without an answer is not repeated to another journal', async () => {
+  const journal = new FakeJournal('a1');
+  const { setup, id } = await runningFrom(journal);
+  setup.agents.show(viewOf());
+  await ask(setup, id, reclaimOf(1));
+  (await setup.agents.take()).cut();
+  await until(() => setup.clock.waits.length > 0);
+  setup.agents.show(viewOf({ state: 'resyncing' }));
+  await setup.store.takeSnapshot(journal.snapshot('ahead'));
+  // Fails without: `isReclaim` where a send begins (delivery.ts).
+  setup.agents.show(viewOf());
+  await until(() => setup.delivery.waiting().count === 0);
+  expect(setup.agents.calls).toEqual([]);
+  const { refused } = (await setup.store.task(id))!;
+  expect(refused).toMatchObject({
+    action: 'reclaim',
+    message: expect.stringContaining('It was not sent again.') as string,
+  });
+});

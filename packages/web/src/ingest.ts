@@ -10,7 +10,7 @@
  *   counts, it has no effect.
  * - A heartbeat is looked at when everything before it was applied. `caughtUp` is told when its head was reached and
  *   the live digest, where it can be compared, is equal.
- * - `take` never throws. The first failure is told once, and ends the intake.
+ * - The first failure is told once, and ends the intake. `take` throws only what its listener throws.
  * - `room` bounds what waits: whoever reads the socket waits for it before reading on, so that a slow disk slows the
  *   agent's stream and not web's memory.
  */
@@ -189,7 +189,10 @@ export class Ingest {
     }
   }
 
-  /** No more frames. What came before is still applied; `settled` tells when. */
+  /**
+   * No more frames. What came before is still applied; `settled` tells when. Of it only facts of the store are told: a
+   * snapshot taken, an event kept. An intake that was given up proves nothing more.
+   */
   close(): void {
     this.#phase = 'closed';
     this.#staged = undefined;
@@ -392,7 +395,7 @@ export class Ingest {
         this.#waitingEvents -= work.events.length;
         for (const { json } of work.events) this.#waitingCharacters -= json.length;
         if (!this.#isFull()) this.#giveRoom();
-        listener.advanced();
+        if (!this.#isClosed()) listener.advanced();
         await this.#look();
         break;
       }
@@ -400,7 +403,7 @@ export class Ingest {
         await store.takeSnapshot(work.input);
         this.#applied = { seq: work.input.floor, chain: work.input.floorChain };
         listener.resynced(work.input.reason);
-        listener.advanced();
+        if (!this.#isClosed()) listener.advanced();
         break;
       case 'activity':
         await store.applyActivity(agent.id, work.entries, now());
@@ -428,7 +431,7 @@ export class Ingest {
         throw new IngestError('chain', `its chain at ${seq} is not the one that its events gave`);
       }
       const isEqual = (await store.liveDigest(agent.id)) === heartbeat.liveDigest;
-      listener.compared(isEqual);
+      if (!this.#isClosed()) listener.compared(isEqual);
       if (!isEqual)
         throw new IngestError('digest', `its live tasks at ${seq} are not the ones that web holds`);
     }

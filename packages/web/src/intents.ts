@@ -111,9 +111,15 @@ class AskedIntents implements Intents {
   }
 
   async reclaim(taskId: string, asked: FencedReclaim, patience?: Promise<unknown>): Promise<TaskRow> {
-    const { value: row, cursorOf } = await readKnown(this.#options.store, () => this.#row(taskId));
+    const { attempt, reason } = asked;
+    const read = () => this.#row(taskId);
+    // Who named the journal saves looking at all agents, which a bulk action would do for each of its rows.
+    const { value: row, cursorOf } =
+      asked.cursor === undefined
+        ? await readKnown(this.#options.store, read)
+        : { value: await read(), cursorOf: () => asked.cursor };
     this.#refuse('reclaim', row);
-    const { attempt, reason, cursor = cursorOf(row.agentId) } = asked;
+    const cursor = cursorOf(row.agentId);
     const body = { action: 'reclaim' as const, attempt, reason, ...(cursor === undefined ? {} : { cursor }) };
     return this.#askOfTask({ taskId, body, agentId: row.agentId! }, patience);
   }

@@ -2,9 +2,10 @@
  * Lists of tasks in each of their orders, by keyset: a page costs what it shows, however deep it is.
  *
  * A list is read in *lanes*, one for each status asked for: each lane is a range of one index in its order, and
- * the lanes are merged. The orders by status change and by length have an index each, which also holds what most filters
- * ask for: rows that a filter passes over are not read. What is pending, was refused or retried another task is found by an index of those few alone. SQLite is told which
- * index to use, as it keeps no statistics here that could tell it.
+ * the lanes are merged. The orders by status change and by length have an index each, which also holds what most
+ * filters ask for: rows that a filter passes over are not read. What is pending, was refused or retried another task is
+ * found by an index of those few alone. SQLite is told which index to use, as it keeps no statistics here that could
+ * tell it.
  */
 import { formatFeedCursor, shownStatuses, type SqliteDatabase } from '@holdfast/shared';
 import {
