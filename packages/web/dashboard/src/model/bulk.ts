@@ -68,9 +68,9 @@ export function forecastText(action: BulkAction, items: readonly BulkItem[], mat
   if (items.length > would) parts.push(`${plural(items.length - would, 'task')} would be refused.`);
   if (left > 0)
     parts.push(
-      `The newest ${plural(items.length, 'match')} are taken; ${countText(left)} more stay as they are.`,
+      `The newest ${plural(items.length, 'match is', 'matches are')} taken; ${countText(left)} more stay as they are.`,
     );
-  return parts.join(' ').replaceAll('matchs', 'matches');
+  return parts.join(' ');
 }
 
 /** `12 cancel asked, 2 wait for their agent, 1 refused.` */

@@ -7,7 +7,7 @@ import type { DoubtReason } from '@holdfast/shared/status';
 import type { TaskEvent } from '@holdfast/shared';
 import { clockHint } from './agent-clock.ts';
 import { outcomeText } from './sentence.ts';
-import { capitalized, withoutStop, bytesText, preciseTimeText, spanText, timeText } from './words.ts';
+import { bytesText, capitalized, dayText, preciseTimeText, spanText, withoutStop } from './words.ts';
 
 /** An agent of a newer version may send a kind that is not named here. */
 const kindWords: Partial<Record<string, string>> = {
@@ -88,6 +88,7 @@ const stopWords = {
   output_limit: 'it printed too much',
 } as const;
 
+/** A doubt of web's: from `asOf`, the last proof, to `resolvedAt`, when truth or a verdict replaced it. */
 export interface WebDoubt {
   reason: DoubtReason;
   lastStatus: string;
@@ -129,8 +130,7 @@ export function gapText(doubt: WebDoubt, agentName: string, now: number): string
     return `Since ${from} (${length}) ${why}. It was ${doubt.lastStatus}; what is true now is not known.`;
   }
   const to = doubt.resolvedTo === undefined ? '' : `; then the truth: ${doubt.resolvedTo}`;
-  const day = timeText(doubt.asOf, now).includes(',') ? `${timeText(doubt.asOf, now).split(',')[0]}, ` : '';
-  return `${day}${from} to ${preciseTimeText(until)} (${length}): ${why}. It was ${doubt.lastStatus}${to}.`;
+  return `${dayText(doubt.asOf, now)}${from} to ${preciseTimeText(until)} (${length}): ${why}. It was ${doubt.lastStatus}${to}.`;
 }
 
 const gapReasons: Record<DoubtReason, string> = {

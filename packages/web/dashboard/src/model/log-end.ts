@@ -8,7 +8,7 @@ import { byTasksClock, type Certainty } from './certainty.ts';
 import type { LinkState } from './link.ts';
 import type { Problem } from './problem.ts';
 import { outcomeText, statusHelp } from './sentence.ts';
-import { ageText, bytesText, plural, preciseTimeText } from './words.ts';
+import { ageText, bytesText, plural, secondText } from './words.ts';
 
 export interface LogEnd {
   /** `elsewhere`: nothing is printed here, whatever its worker prints. */
@@ -42,7 +42,7 @@ export function logEnd(input: LogEndInput): LogEnd {
   const until =
     input.readAt === undefined
       ? 'nothing was read yet'
-      : `this is what was read until ${preciseTimeText(input.readAt).slice(0, -4)}`;
+      : `this is what was read until ${secondText(input.readAt)}`;
   switch (state) {
     case 'loading':
       return { kind: 'reading', text: 'Reading …' };

@@ -5,7 +5,7 @@
 import type { AuditTask, Proof, ShownTask } from '@holdfast/shared';
 import { byTasksClock, type Certainty } from './certainty.ts';
 import type { Problem } from './problem.ts';
-import { ageText, preciseTimeText } from './words.ts';
+import { ageText, plural, preciseTimeText, withoutStop } from './words.ts';
 
 /** What `GET /api/tasks/:id/proof` answers. `none`: the agent looked and found nothing; `over`: no attempt is under way. */
 export type TaskProof = Omit<AuditTask, 'proof'> & {
@@ -36,9 +36,10 @@ export function proofText(
           ['Boot', proof.bootId],
           ...(proof.others === 0
             ? []
-            : ([
-                ['Besides', proof.others === 1 ? '1 further process' : `${proof.others} further processes`],
-              ] as [string, string][])),
+            : ([['Besides', plural(proof.others, 'further process', 'further processes')]] as [
+                string,
+                string,
+              ][])),
         ],
       };
     case 'lease':
@@ -72,7 +73,7 @@ export function proofText(
     case 'none':
       return {
         tone: 'none',
-        text: `Nothing was found that works on it: ${proof.message.replace(/[.]?$/, '.')} ${agentName} settles such a task within two sweeps.`,
+        text: `Nothing was found that works on it: ${withoutStop(proof.message)}. ${agentName} settles such a task within two sweeps.`,
         facts: [],
       };
     case 'over':

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { certaintyOf } from './certainty.ts';
 import type { LinkState } from './link.ts';
 import { anAgent, aTask } from './samples.ts';
-import { agentSentence, linkText, outcomeText, pendingText, taskSentence } from './sentence.ts';
+import { agentSentence, agentWord, linkText, outcomeText, pendingText, taskSentence } from './sentence.ts';
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
 
 const now = new Date(2026, 10, 21, 14, 10).getTime();
@@ -118,6 +118,15 @@ test('an exit code above 128 is told as it is, the signal as a reading', () => {
 
 test('an agent that never spoke is not said to be silent since 1970', () => {
   expect(agentSentence(anAgent({ state: 'connecting', asOf: 0 }), now)).toBe('Connecting; never heard.');
+});
+
+test('an agent that answers but cannot vouch is not called silent', () => {
+  const words = [
+    anAgent({ state: 'lost', reason: 'agent_degraded' }),
+    anAgent({ state: 'lost', reason: 'agent_unreachable' }),
+    anAgent({ state: 'refused' }),
+  ].map(agentWord);
+  expect(words).toEqual(['degraded', 'silent', 'refused']);
 });
 
 test('the truth bar says how old the picture is and when it is tried again', () => {

@@ -10,7 +10,7 @@ import { assertedStatus, byTasksClock, type Certainty } from './certainty.ts';
 import type { LinkState } from './link.ts';
 import { staleOf } from './stale.ts';
 import { waitReasons, waitText } from './waiting.ts';
-import { ageText, capitalized, plural, preciseTimeText, spanText, timeText, withoutStop } from './words.ts';
+import { ageText, capitalized, plural, secondText, spanText, timeText, withoutStop } from './words.ts';
 
 /** A word and a sentence for each status. */
 export const statusHelp: Record<ShownStatus, { word: string; help: string }> = {
@@ -311,7 +311,7 @@ export function pendingText(
   const isLive = agent?.state === 'live';
   if (heardAt !== undefined) {
     const when = isLive ? `was being delivered to ${name}` : `was to be delivered when ${name} returns`;
-    const at = preciseTimeText(heardAt).slice(0, -4);
+    const at = secondText(heardAt);
     return `${capitalized(actions)} ${when}${tried} as of ${at}, when web was last heard. What became of it since is not known.`;
   }
   const when = isLive ? `is being delivered to ${name}` : `will be delivered when ${name} returns`;
@@ -320,6 +320,12 @@ export function pendingText(
 
 /** Follows what web hears of an agent while web itself is not heard. */
 export const NOT_HEARD = ' That is what web said last: it is not heard now.';
+
+/** What web hears of an agent, in a word: one that answers and cannot vouch is not silent. */
+export function agentWord({ state, reason }: Pick<ShownAgent, 'state' | 'reason'>): string {
+  if (state !== 'lost') return state;
+  return reason === 'agent_degraded' ? 'degraded' : 'silent';
+}
 
 /** What web hears of an agent. */
 export function agentSentence(agent: ShownAgent, now: number): string {
@@ -353,7 +359,7 @@ function poolText(agent: ShownAgent): string {
   if (agent.pool === undefined) return '';
   const { running, slots, queued, paused, draining, attention = [] } = agent.pool;
   const brake = draining ? ' Draining: it starts nothing.' : paused ? ' Paused: it starts nothing.' : '';
-  const why = attention.map(({ message }) => ` ${message.replace(/[.]?$/, '.')}`).join('');
+  const why = attention.map(({ message }) => ` ${withoutStop(message)}.`).join('');
   return ` ${running} of ${plural(slots, 'slot')} in use, ${queued} queued.${brake}${why}`;
 }
 

@@ -26,6 +26,10 @@ test('where not all of its work is loaded, what web counts as unknown decides, a
     expect(sessionCertainty(session, work, agents('lost'), 'live')).toBe('live');
     expect(sessionCertainty(session, work, agents('late'), 'live')).toBe('stale');
   }
+  for (const status of ['submitted', 'queued', 'starting', 'running'] as const) {
+    const part = { status, counts: { [status]: 2 } };
+    expect(sessionCertainty(part, workOn('a'), agents('late'), 'live')).toBe('stale');
+  }
   const unknown = { status: 'unknown', counts: { unknown: 1, running: 1 } } as const;
   expect(sessionCertainty(unknown, undefined, agents('lost'), 'live')).toBe('unknown');
 });

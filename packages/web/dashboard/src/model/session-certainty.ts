@@ -3,8 +3,7 @@
  * to be on; an agent that has none of its work does not weaken it, as far as the rows that are loaded can tell.
  */
 import type { ShownAgent, ShownSession } from '@holdfast/shared';
-import type { ShownStatus } from '@holdfast/shared/status';
-import { isEnded } from '@holdfast/shared/status';
+import { isEnded, shownStatuses } from '@holdfast/shared/status';
 import type { Certainty } from './certainty.ts';
 import { isVouched, type Work } from './count-certainty.ts';
 import type { LinkState } from './link.ts';
@@ -23,6 +22,5 @@ export function sessionCertainty(
 }
 
 function inHand(counts: ShownSession['counts']): number {
-  const open: readonly ShownStatus[] = ['unknown', 'running', 'starting', 'queued'];
-  return open.reduce((sum, status) => sum + (counts[status] ?? 0), counts.submitted ?? 0);
+  return shownStatuses.reduce((sum, status) => sum + (isEnded(status) ? 0 : (counts[status] ?? 0)), 0);
 }

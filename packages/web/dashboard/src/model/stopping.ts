@@ -5,7 +5,7 @@
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { byTasksClock, type Certainty } from './certainty.ts';
-import { ageText, capitalized, clockText, preciseTimeText } from './words.ts';
+import { ageText, capitalized, clockText, secondText } from './words.ts';
 
 export interface StopStep {
   name: 'asked' | 'acknowledged' | 'gone';
@@ -43,7 +43,7 @@ export function stopSteps(
     ];
   }
   if (stopRequested.cause === 'reclaim' || task.status === 'queued') return undefined;
-  const at = preciseTimeText(stopRequested.at).slice(0, -4);
+  const at = secondText(stopRequested.at);
   return [
     { name: 'asked', state: 'done', text: causeText(stopRequested.cause, stopRequested.message) },
     { name: 'acknowledged', state: 'done', text: `On record at ${name} since ${at}` },

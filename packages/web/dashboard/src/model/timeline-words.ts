@@ -1,7 +1,7 @@
 /** The spans of the evidence timeline in words. Guarantees: pure; whose clock a time is from is said; a gap says whose. */
 import { outcomeText } from './sentence.ts';
 import type { Lane, Phase, Span } from './timeline.ts';
-import { preciseTimeText, spanText, timeText } from './words.ts';
+import { dayText, preciseTimeText, spanText } from './words.ts';
 
 const phaseWords: Record<Phase, string> = {
   queued: 'Queued',
@@ -27,10 +27,7 @@ export function spanName(span: Span): string {
 
 /** Everything that is known of a span. `now` by the task's clock, which is `aheadMs` ahead of web's. */
 export function spanExplanation(span: Span, agentName: string, now: number, aheadMs = 0): string {
-  const time = (at: number): string =>
-    timeText(at, now).includes(',')
-      ? `${timeText(at, now).split(',')[0]}, ${preciseTimeText(at)}`
-      : preciseTimeText(at);
+  const time = (at: number): string => `${dayText(at, now)}${preciseTimeText(at)}`;
   const until = span.isOpen ? 'until now' : `to ${time(span.toAt)}`;
   const attempt = span.phase === 'queued' ? waitText(span.attempt) : `, attempt ${span.attempt}`;
   const word = phaseWords[span.phase];

@@ -4,7 +4,7 @@
  */
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
 import { byTasksClock, type Certainty } from './certainty.ts';
-import { clockText, plural, preciseTimeText, timeText, withoutStop } from './words.ts';
+import { clockText, dayText, plural, secondText, withoutStop } from './words.ts';
 
 /** Each reason is a clause of its own; none means that it is next. `webNow` is web's clock. */
 export function waitReasons(
@@ -16,7 +16,7 @@ export function waitReasons(
   const reasons: string[] = [];
   const now = byTasksClock(webNow, certainty);
   if (task.notBeforeAt !== undefined && task.notBeforeAt > now) {
-    const at = momentText(task.notBeforeAt, now);
+    const at = `${dayText(task.notBeforeAt, now)}${secondText(task.notBeforeAt)}`;
     reasons.push(
       certainty.state === 'live'
         ? `its next try is in ${untilText(task.notBeforeAt - now)} (${at})`
@@ -44,13 +44,6 @@ export function waitReasons(
 /** `47 s`, `12:40`: a wait that is counted down. */
 function untilText(ms: number): string {
   return ms <= 60_000 ? `${Math.ceil(ms / 1000)} s` : clockText(ms);
-}
-
-/** To the second, with the day where it is another one. */
-function momentText(at: number, now: number): string {
-  const [day, time] = timeText(at, now).split(', ');
-  const precise = preciseTimeText(at).slice(0, -4);
-  return time === undefined ? precise : `${day}, ${precise}`;
 }
 
 function busyText(slots: number): string {

@@ -55,9 +55,9 @@ export function countText(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** `1 task`, `3 tasks`. */
-export function plural(count: number, noun: string): string {
-  return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
+/** `1 task`, `3 tasks`; `nouns` where an s is not enough. */
+export function plural(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${countText(count)} ${count === 1 ? noun : nouns}`;
 }
 
 /** With a capital first, as a sentence begins. */
@@ -74,22 +74,32 @@ export function withoutStop(text: string): string {
 export function timeText(at: number, now: number): string {
   const date = new Date(at);
   const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  if (date.toDateString() === new Date(now).toDateString()) return time;
-  return `${date.getDate()} ${months[date.getMonth()]}, ${time}`;
+  return `${dayText(at, now)}${time}`;
+}
+
+/** `3 Nov, `, to stand before a time; '' on the same day. */
+export function dayText(at: number, now: number): string {
+  const date = new Date(at);
+  if (date.toDateString() === new Date(now).toDateString()) return '';
+  return `${date.getDate()} ${months[date.getMonth()]}, `;
+}
+
+/** `14:02:11`. */
+export function secondText(at: number): string {
+  const date = new Date(at);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
 /** `14:02:11.042`: for the record of events. */
 export function preciseTimeText(at: number): string {
-  const date = new Date(at);
-  const milliseconds = String(date.getMilliseconds()).padStart(3, '0');
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${milliseconds}`;
+  return `${secondText(at)}.${String(new Date(at).getMilliseconds()).padStart(3, '0')}`;
 }
 
 /** `21 Nov 2026, 14:02:11`: leaves nothing to guess; the viewer's own time zone. */
 export function absoluteText(at: number): string {
   const date = new Date(at);
   const day = `${date.getDate()} ${months[date.getMonth()]} ${date.getFullYear()}`;
-  return `${day}, ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return `${day}, ${secondText(at)}`;
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

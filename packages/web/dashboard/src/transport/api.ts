@@ -2,10 +2,10 @@
  * Web's REST, as functions. Guarantees: every call ends, within a time limit, in an answer or a `Problem`; a 401 is
  * announced to `onSignedOut` whatever the call was.
  */
-import type { DoubtReason } from '@holdfast/shared/status';
 import type { Attempt, Pool, ShownAgent, ShownSession, ShownTask, State, TaskEvent } from '@holdfast/shared';
 import type { BulkAction, BulkItem } from '../model/bulk.ts';
 import type { Channel, Notifications } from '../model/channels.ts';
+import type { WebDoubt } from '../model/events.ts';
 import { MOST_LABELS } from '../model/labels.ts';
 import { problemFrom, unreachableProblem, type Problem } from '../model/problem.ts';
 import type { TaskProof } from '../model/proof.ts';
@@ -35,16 +35,6 @@ export interface OutputPiece {
 export interface EventRecord {
   items: TaskEvent[];
   received: { seq: number; receivedAt: number }[];
-}
-
-/** A doubt of web's: from `asOf`, the last proof, to `resolvedAt`, when truth or a verdict replaced it. */
-export interface Doubt {
-  reason: DoubtReason;
-  lastStatus: string;
-  asOf: number;
-  since: number;
-  resolvedAt?: number;
-  resolvedTo?: string;
 }
 
 const TIMEOUT_MS = 20_000;
@@ -141,7 +131,8 @@ export const readMoreTasks = (query: URLSearchParams): Promise<Answer<TaskPage>>
   call(`/api/tasks?${query}`);
 export const readTask = (id: string): Promise<Answer<ShownTask>> => call(task(id));
 export const readEvents = (id: string): Promise<Answer<EventRecord>> => call(`${task(id)}/events`);
-export const readDoubts = (id: string): Promise<Answer<{ items: Doubt[] }>> => call(`${task(id)}/knowledge`);
+export const readDoubts = (id: string): Promise<Answer<{ items: WebDoubt[] }>> =>
+  call(`${task(id)}/knowledge`);
 export const readAttempts = (id: string): Promise<Answer<{ items: Attempt[] }>> =>
   call(`${task(id)}/attempts`);
 

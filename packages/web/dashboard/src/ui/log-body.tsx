@@ -8,7 +8,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
 import { logAction, type LogAction } from '../model/log-keys.ts';
 import type { LogMark } from '../model/log-mark.ts';
-import { bytesText, countText, plural } from '../model/words.ts';
+import { bytesText, plural } from '../model/words.ts';
 import type { LogFollower, LogView } from '../state/log-follower.ts';
 import { unmark } from '../state/log-marks.ts';
 import { isWrapping, toggleWrapping } from '../state/log-preferences.ts';
@@ -301,6 +301,6 @@ function followText(view: LogView, leftAt: number | undefined): string {
   const left = leftAt === undefined ? -1 : view.lines.findLastIndex((line) => line.at <= leftAt);
   const newLines = left < 0 ? 0 : view.lines.length - 1 - left;
   const beyond = view.end < view.totalBytes ? ` and ${bytesText(view.totalBytes - view.end)}` : '';
-  if (newLines > 0) return `${countText(newLines)} new ${newLines === 1 ? 'line' : 'lines'}${beyond}`;
+  if (newLines > 0) return `${plural(newLines, 'new line')}${beyond}`;
   return view.state === 'ended' ? 'To the end' : 'Follow';
 }

@@ -5,7 +5,7 @@
 import type { JSX } from 'preact';
 import type { ShownTask } from '@holdfast/shared';
 import { logEnd } from '../model/log-end.ts';
-import { bytesText, countText, timeText } from '../model/words.ts';
+import { bytesText, plural, timeText } from '../model/words.ts';
 import { agentOf, certaintyNow } from '../state/agents.ts';
 import { linkNow, webNow } from '../state/clock.ts';
 import type { LogFollower, LogView } from '../state/log-follower.ts';
@@ -41,7 +41,7 @@ export function Before({ follower, view, missed }: BeforeProps): JSX.Element | n
   const what =
     firstNumber === undefined
       ? `${bytesText(start)} skipped`
-      : `${countText(firstNumber - 1)} ${firstNumber === 2 ? 'line' : 'lines'} skipped (${bytesText(start)})`;
+      : `${plural(firstNumber - 1, 'line')} skipped (${bytesText(start)})`;
   return (
     <p class="log-note" data-testid="log-skipped">
       {what}{' '}

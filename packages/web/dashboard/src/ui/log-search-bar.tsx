@@ -1,7 +1,7 @@
 /** Searching in a log: the field, the count and what it covers, next and previous, and all of the log on demand. */
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
-import { bytesText, countText } from '../model/words.ts';
+import { bytesText, countText, plural } from '../model/words.ts';
 import type { LogFollower } from '../state/log-follower.ts';
 import type { LogSearch } from '../state/log-search.ts';
 import type { LogSight } from '../state/log-sight.ts';
@@ -91,7 +91,7 @@ function foundText(search: LogSearch, count: number): string {
   if (count === 0) return 'no lines';
   const current = search.currentAt.value;
   const at = current === undefined ? -1 : places.indexOf(current);
-  const total = `${countText(count)} ${count === 1 ? 'line' : 'lines'}`;
+  const total = plural(count, 'line');
   return at < 0 ? total : `${countText(at + 1)} of ${total}`;
 }
 

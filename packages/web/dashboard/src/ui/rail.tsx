@@ -10,7 +10,7 @@ import { worstAgentsFirst } from '../model/certainty.ts';
 import { isPoolVouched } from '../model/count-certainty.ts';
 import { failedTodayView, isSameFilter, needsYouView, noFilter, views, type View } from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
-import { agentSentence, NOT_HEARD, statusHelp } from '../model/sentence.ts';
+import { agentSentence, agentWord, NOT_HEARD, statusHelp } from '../model/sentence.ts';
 import { sessionCertainty } from '../model/session-certainty.ts';
 import { ageText, countText } from '../model/words.ts';
 import { agents, counts, sessions } from '../state/agents.ts';
@@ -206,10 +206,6 @@ function Agents(): JSX.Element {
   );
 }
 
-function stateWord(state: ShownAgent['state']): string {
-  return state === 'lost' ? 'silent' : state;
-}
-
 function AgentLink({ agent, now }: { agent: ShownAgent; now: number }): JSX.Element {
   const isHeard = linkNow.value.state === 'live';
   const { pool } = agent;
@@ -228,7 +224,7 @@ function AgentLink({ agent, now }: { agent: ShownAgent; now: number }): JSX.Elem
           {isPoolVouched(agent, linkNow.value.state)
             ? (brake ?? (pool && `${pool.running}/${pool.slots}`))
             : isHeard
-              ? stateWord(agent.state)
+              ? agentWord(agent)
               : 'not heard'}
         </span>
       </a>

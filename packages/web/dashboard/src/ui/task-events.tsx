@@ -18,7 +18,7 @@ import {
   type RecordEntry,
 } from '../model/events.ts';
 import { outcomeText } from '../model/sentence.ts';
-import { plural, preciseTimeText, spanText, timeText } from '../model/words.ts';
+import { dayText, plural, preciseTimeText, spanText } from '../model/words.ts';
 import { agentOf, certaintyNow } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
 import { readDoubts, type EventRecord } from '../transport/api.ts';
@@ -186,7 +186,7 @@ function EventRow({
           </button>
         </td>
         <td class="num" title={new Date(event.at).toISOString()}>
-          {timeText(event.at, now).includes(',') && `${timeText(event.at, now).split(',')[0]}, `}
+          {dayText(event.at, now)}
           {preciseTimeText(event.at)}
         </td>
         <td class="num wraps dim" title={receivedAt === undefined ? '' : new Date(receivedAt).toISOString()}>

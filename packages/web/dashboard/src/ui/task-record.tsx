@@ -8,7 +8,7 @@ import { cliOf } from '../model/cli.ts';
 import { placeToUrl } from '../model/place.ts';
 import type { Problem } from '../model/problem.ts';
 import { outcomeText } from '../model/sentence.ts';
-import { bytesText, clockText, preciseTimeText, spanText, timeText } from '../model/words.ts';
+import { bytesText, clockText, dayText, secondText, spanText } from '../model/words.ts';
 import { agentOf, certaintyNow } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
 import { copyText } from '../state/copy.ts';
@@ -71,7 +71,11 @@ export function attemptLogUrl(task: ShownTask, attempt: number): string {
 function AttemptLine({ task, row }: { task: ShownTask; row: AttemptRow }): JSX.Element {
   const now = webNow.value;
   const at = (time: number | undefined): JSX.Element | string =>
-    time === undefined ? '–' : <span title={new Date(time).toISOString()}>{momentText(time, now)}</span>;
+    time === undefined ? (
+      '–'
+    ) : (
+      <span title={new Date(time).toISOString()}>{`${dayText(time, now)}${secondText(time)}`}</span>
+    );
   return (
     <tr data-testid="attempt" data-attempt={row.attempt}>
       <td class="num">{row.attempt}</td>
@@ -91,13 +95,6 @@ function AttemptLine({ task, row }: { task: ShownTask; row: AttemptRow }): JSX.E
       </td>
     </tr>
   );
-}
-
-/** To the second: attempts follow one another closely. */
-function momentText(at: number, now: number): string {
-  const [day, time] = timeText(at, now).split(', ');
-  const precise = preciseTimeText(at).slice(0, -4);
-  return time === undefined ? precise : `${day}, ${precise}`;
 }
 
 /** A clock that nobody vouches for stands still. */

@@ -12,7 +12,7 @@ import { statusHelp } from '../model/sentence.ts';
 import { staleOf } from '../model/stale.ts';
 import { axisOf, lanesOf, type Lane, type Scale, type Span } from '../model/timeline.ts';
 import { laneEndText, lanesSummary, spanExplanation, spanName } from '../model/timeline-words.ts';
-import { ageText, preciseTimeText, spanText, timeText } from '../model/words.ts';
+import { ageText, preciseTimeText, secondText, spanText, timeText } from '../model/words.ts';
 import { agentOf } from '../state/agents.ts';
 import { webNow } from '../state/clock.ts';
 import { isWide } from '../state/log-preferences.ts';
@@ -151,7 +151,7 @@ export function TaskTimeline({ task, certainty, record }: TaskTimelineProps): JS
         {told === undefined && claim !== undefined && (
           <span class="dim">
             {' '}
-            · lease of {claim.worker} until {preciseTimeText(claim.leaseExpiresAt).slice(0, -4)}
+            · lease of {claim.worker} until {secondText(claim.leaseExpiresAt)}
           </span>
         )}
       </p>
@@ -285,7 +285,7 @@ function Axis({ from, to, nowAt, task, scale, now }: AxisProps): JSX.Element {
           ? `${timeText(endedAt, now)} · ${statusHelp[task.status].word.toLowerCase()}, ${ageText(now - endedAt)} ago`
           : nowAt === undefined
             ? 'now'
-            : `lease ends ${preciseTimeText(to).slice(0, -4)}`}
+            : `lease ends ${secondText(to)}`}
       </span>
     </figcaption>
   );

@@ -7,7 +7,7 @@ import type { JSX } from 'preact';
 import type { ShownAgent } from '@holdfast/shared';
 import { worstAgentsFirst } from '../model/certainty.ts';
 import { isPoolVouched } from '../model/count-certainty.ts';
-import { agentSentence, NOT_HEARD } from '../model/sentence.ts';
+import { agentSentence, agentWord, NOT_HEARD } from '../model/sentence.ts';
 import { truthText } from '../model/truth.ts';
 import { ageText, countText } from '../model/words.ts';
 import { leave } from '../state/actions.ts';
@@ -153,22 +153,10 @@ function LinkMark({ state }: { state: string }): JSX.Element {
   return <span class={`mark mark-${state}`} aria-hidden="true" />;
 }
 
-const shortState: Record<ShownAgent['state'], string> = {
-  live: '',
-  late: 'late',
-  lost: 'silent',
-  stopped: 'stopped',
-  connecting: 'connecting',
-  resyncing: 'resyncing',
-  refused: 'refused',
-};
-
 /** An agent that web hears is only as fresh as our own link: while that is stale it is hollow, and its word grows old. */
 function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }): JSX.Element {
   const now = webNow.value;
   const age = agent.asOf === 0 ? 'never' : ageText(now - agent.asOf);
-  const word =
-    agent.state === 'lost' && agent.reason === 'agent_degraded' ? 'degraded' : shortState[agent.state];
   const brake = agent.pool?.draining ? 'draining' : agent.pool?.paused ? 'paused' : '';
   const [trouble] = agent.pool?.attention ?? [];
   return (
@@ -183,7 +171,7 @@ function AgentChip({ agent, isHeard }: { agent: ShownAgent; isHeard: boolean }):
       >
         <span class={`mark mark-${isHeard ? agent.state : 'unheard'}`} aria-hidden="true" />
         <span class="chip-name">{agent.name}</span>
-        {word !== '' && <span class="chip-word">{word}</span>}
+        {agent.state !== 'live' && <span class="chip-word">{agentWord(agent)}</span>}
         {agent.state === 'resyncing' && agent.progress !== undefined ? (
           <span class="chip-age num">
             {countText(agent.progress.done)}/{countText(agent.progress.of)}
