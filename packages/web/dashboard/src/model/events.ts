@@ -152,8 +152,9 @@ export function lagText(lagMs: number): string {
 }
 
 /**
- * What is known of the two clocks. `aheadMs`: as the agent's heartbeats show it. Without it, what the events prove: web cannot have received an event before it happened, so the smallest lag is
- * how far the agent's clock is ahead, at least. That it is behind cannot be told from an event that came late.
+ * What is known of the two clocks. `aheadMs`: as the agent's heartbeats show it. Without it, what the events prove: web
+ * cannot have received an event before it happened, so the smallest lag is how far the agent's clock is ahead, at least.
+ * That it is behind cannot be told from an event that came late.
  */
 export function skewText(
   events: readonly Pick<TaskEvent, 'seq' | 'at'>[],

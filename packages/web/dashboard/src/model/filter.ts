@@ -278,7 +278,7 @@ export function filterToFields(filter: Filter, now: number): Record<string, stri
     const values = not[part];
     if (values === undefined) continue;
     const name = `not${part[0]!.toUpperCase()}${part.slice(1)}`;
-    // Whatever began after one of several times began after the earliest.
+    // What ended before each of several times ended before the earliest.
     fields[name] = part === 'since' ? Math.min(...values.map((value) => sinceTime(value, now) ?? 0)) : values;
   }
   return fields;

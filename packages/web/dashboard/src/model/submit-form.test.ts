@@ -116,4 +116,7 @@ test('what the form has no place for is named, never lost in silence', () => {
   };
   const task = aTask({ spec, queue: 'ci', priority: 3, labels: { note: 'two words' } });
   expect(formOf(task, id).leftOut).toHaveLength(13);
+  const commas = formOf(aTask({ labels: { note: 'a,b', team: 'core' } }), id);
+  expect(commas.form.labels).toBe('team=core');
+  expect(commas.leftOut).toEqual(['labels with spaces or commas']);
 });

@@ -81,7 +81,7 @@ export function formOf(task: ShownTask, id: string): { form: SubmitForm; leftOut
   const labels = Object.entries(task.labels);
   const fitting = labels.filter(([, value]) => !/[\s,]/.test(value));
   form.labels = fitting.map(([key, value]) => `${key}=${value}`).join(' ');
-  left(fitting.length < labels.length, 'labels with spaces');
+  left(fitting.length < labels.length, 'labels with spaces or commas');
   const isUsual = retry?.maxAttempts !== undefined && retry.on?.length === 2;
   if (!left(retry !== undefined && !isUsual, 'its rule for retries')) {
     form.attempts = retry === undefined ? '' : String(retry.maxAttempts);

@@ -1,7 +1,8 @@
 /**
  * Counts that the feed does not carry: what needs a person, what failed today, and the labels in use. Guarantees: read
  * again soon after something changed, at most once in a few seconds, and each half minute, because leases and days
- * end by themselves; what the feed tells meanwhile raises them at once, as it does the others; a count that could not be read is not shown as another one.
+ * end by themselves; what the feed tells meanwhile raises them at once, as it does the others; a count that could not be
+ * read is not shown as another one.
  */
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
