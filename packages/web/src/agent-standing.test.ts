@@ -130,6 +130,15 @@ test('P9: what nobody saw while web was away is put on record before the proof, 
   ]);
 });
 
+test('P9: what ended between two connections was live in the absence all the same', async () => {
+  const live = [[{ id: 't1', status: 'running' as const }], []];
+  const { standing, prove, told } = setUp({ liveTasks: async () => live.shift()! });
+  await standing.remember(NOON - 20_000);
+  await standing.remember(NOON - 20_000);
+  await prove();
+  expect(told('recordAbsence').map(([, , absence]) => absence)).toMatchObject([{ tasks: [{ id: 't1' }] }]);
+});
+
 test('an absence that its deadline covers is none, nor is time in which this web was there', async () => {
   const short = await setUpAfter(15_000);
   await short.prove();

@@ -211,6 +211,14 @@ export interface NumberTest {
   value: number;
 }
 
+/** When marks are judged: `at` by web's clock (ms). */
+export interface MarkTest {
+  is: TaskMark[];
+  at: number;
+  /** By how much the clocks of agents are ahead of web's (ms), by id; none for one that agrees: leases are by the agent's. */
+  aheadMs?: Readonly<Record<string, number>>;
+}
+
 /** Parts that are absent restrict nothing; all others must hold. */
 export interface TaskFilter {
   status?: ShownStatus[];
@@ -223,8 +231,8 @@ export interface TaskFilter {
   labels?: string[];
   /** Case-insensitive, anywhere in title, command, id or session. */
   q?: string;
-  /** All of them, as of `at` (ms). */
-  marks?: { is: TaskMark[]; at: number };
+  /** All of them. */
+  marks?: MarkTest;
   /** Not ended, or ended at this time (ms) or later. */
   since?: number;
   attempt?: NumberTest;
@@ -240,7 +248,7 @@ export interface TaskExclusions {
   queues?: string[];
   /** `key` or `key=value`. */
   labels?: string[];
-  marks?: { is: TaskMark[]; at: number };
+  marks?: MarkTest;
   since?: number;
   attempts?: NumberTest[];
   exitCodes?: NumberTest[];

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { NOON, viewOf } from '../test-kit.ts';
 import { filterFields, toFilter } from './task-filter.ts';
 
+const views = () => [];
 const FilterSchema = z.strictObject(filterFields);
 
 test('a time that is none is refused, and never read as the beginning of time', () => {
@@ -14,7 +15,7 @@ test('a time that is none is refused, and never read as the beginning of time', 
 });
 
 test('the retries of a task are asked for by its id, and by nothing that is no text', () => {
-  const none = { find: () => ({ outcome: 'none' as const }) };
+  const none = { views, find: () => ({ outcome: 'none' as const }) };
   expect(toFilter(none, FilterSchema.parse({ retryOf: 'x' }), NOON)).toEqual({ retryOf: 'x' });
   expect(FilterSchema.safeParse({ retryOf: '' }).success).toBe(false);
 });
@@ -33,7 +34,7 @@ test('exclusions have names of their own, agents are found by name in them too, 
     notExit: '!0',
     status: ['failed', 'running'],
   });
-  expect(toFilter({ find }, fields, NOON)).toEqual({
+  expect(toFilter({ views, find }, fields, NOON)).toEqual({
     status: ['running'],
     not: {
       agentIds: ['a2'],
@@ -43,15 +44,29 @@ test('exclusions have names of their own, agents are found by name in them too, 
       exitCodes: [{ op: '!', value: 0 }],
     },
   });
-  expect(() => toFilter({ find }, { notAgent: ['one'] }, NOON)).toThrow('/notAgent more than one agent');
+  expect(() => toFilter({ views, find }, { notAgent: ['one'] }, NOON)).toThrow(
+    '/notAgent more than one agent',
+  );
+});
+
+test('marks are judged by the clocks of the agents that have another time than web', () => {
+  const agents = {
+    find: () => ({ outcome: 'none' as const }),
+    views: () => [viewOf({ id: 'a1' }), viewOf({ id: 'a2', clockAheadMs: -90_000 })],
+  };
+  const marks = { is: ['stale'], at: NOON, aheadMs: { a2: -90_000 } };
+  expect(toFilter(agents, FilterSchema.parse({ is: 'stale', notIs: 'stale' }), NOON)).toEqual({
+    marks,
+    not: { marks },
+  });
 });
 
 test('an agent is found by name; nobody’s is taken as an id; a name that several have is refused', () => {
-  const found = { find: () => ({ outcome: 'found' as const, view: viewOf({ id: 'a7' }) }) };
+  const found = { views, find: () => ({ outcome: 'found' as const, view: viewOf({ id: 'a7' }) }) };
   expect(toFilter(found, { agent: 'one' }, NOON)).toEqual({ agentId: 'a7' });
-  const none = { find: () => ({ outcome: 'none' as const }) };
+  const none = { views, find: () => ({ outcome: 'none' as const }) };
   expect(toFilter(none, { agent: 'gone' }, NOON)).toEqual({ agentId: 'gone' });
-  const several = { find: () => ({ outcome: 'ambiguous' as const }) };
+  const several = { views, find: () => ({ outcome: 'ambiguous' as const }) };
   expect(() => toFilter(several, { agent: 'one' }, NOON)).toThrow(ProblemError);
   expect(() => toFilter(several, { agent: 'one' }, NOON)).toThrow('more than one agent is called "one"');
 });

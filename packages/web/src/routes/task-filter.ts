@@ -1,8 +1,15 @@
 /** Which tasks are meant: the same fields in the list's query and in a bulk action's body. */
 import { z } from '@hono/zod-openapi';
-import { ProblemError, SessionIdSchema, shownStatuses } from '@holdfast/shared';
+import { ProblemError, SessionIdSchema, type ShownAgent, shownStatuses } from '@holdfast/shared';
 import type { Agents } from '../agents.ts';
-import { type NumberTest, type TaskExclusions, type TaskFilter, taskMarks } from '../session-store.ts';
+import {
+  type MarkTest,
+  type NumberTest,
+  type TaskExclusions,
+  type TaskFilter,
+  type TaskMark,
+  taskMarks,
+} from '../session-store.ts';
 import { definedOnly, listOf, repeatable } from './answers.ts';
 
 const plainFields = {
@@ -78,8 +85,14 @@ export type FilterFields = z.infer<z.ZodObject<typeof filterFields>>;
  * The store's filter, its marks as of `now`. An agent that nobody has finds nothing; a name that several have is
  * refused (`ProblemError` `invalid`), as it could mean any of them.
  */
-export function toFilter(agents: Pick<Agents, 'find'>, fields: FilterFields, now: number): TaskFilter {
+export function toFilter(
+  agents: Pick<Agents, 'find' | 'views'>,
+  fields: FilterFields,
+  now: number,
+): TaskFilter {
   const { agent, label, is, attempt, exit, status, sessionId, queue, retryOf, q, since, notStatus } = fields;
+  const marksOf = (is: TaskMark[] | undefined): MarkTest | undefined =>
+    is === undefined ? undefined : definedOnly({ is, at: now, aheadMs: aheadOf(agents.views()) });
   const idOf = (name: string, pointer?: string): string => {
     const found = agents.find(name);
     if (found.outcome === 'ambiguous') throw invalidAgent('filter', manyCalled(name), pointer);
@@ -90,7 +103,7 @@ export function toFilter(agents: Pick<Agents, 'find'>, fields: FilterFields, now
     agentIds: fields.notAgent?.map((name) => idOf(name, '/notAgent')),
     queues: fields.notQueue,
     labels: fields.notLabel,
-    marks: fields.notIs === undefined ? undefined : { is: fields.notIs, at: now },
+    marks: marksOf(fields.notIs),
     since: fields.notSince,
     attempts: fields.notAttempt?.map(toNumberTest),
     exitCodes: fields.notExit?.map(toNumberTest),
@@ -106,10 +119,18 @@ export function toFilter(agents: Pick<Agents, 'find'>, fields: FilterFields, now
     not: Object.keys(not).length === 0 ? undefined : not,
     agentId: agent === undefined ? undefined : idOf(agent),
     labels: label,
-    marks: is === undefined ? undefined : { is, at: now },
+    marks: marksOf(is),
     attempt: attempt === undefined ? undefined : toNumberTest(attempt),
     exitCode: exit === undefined ? undefined : toNumberTest(exit),
   });
+}
+
+/** Undefined where every clock agrees. */
+function aheadOf(views: readonly ShownAgent[]): MarkTest['aheadMs'] {
+  const ahead = views.flatMap(({ id, clockAheadMs }) =>
+    clockAheadMs === undefined ? [] : [[id, clockAheadMs]],
+  );
+  return ahead.length === 0 ? undefined : Object.fromEntries(ahead);
 }
 
 function toNumberTest(asked: string | number): NumberTest {

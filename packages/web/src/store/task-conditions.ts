@@ -7,7 +7,7 @@
  * `visibleTask` does.
  */
 import { shownStatuses, type ShownStatus } from '@holdfast/shared';
-import type { NumberTest, TaskExclusions, TaskFilter, TaskMark } from '../session-store.ts';
+import type { MarkTest, NumberTest, TaskExclusions, TaskFilter, TaskMark } from '../session-store.ts';
 
 export interface Conditions {
   /** Statuses that a match can have; undefined for any. */
@@ -26,7 +26,9 @@ const lease = `max(coalesce(json_extract(${shown}, '$.claim.leaseExpiresAt'), 0)
 const hasAttention = `coalesce(json_array_length(${shown}, '$.attention'), 0) > 0`;
 const isSilent = `EXISTS (SELECT 1 FROM json_each(${shown}, '$.attention') AS a
   WHERE json_extract(a.value, '$.code') IN ('claim_silent', 'probe_failed'))`;
-const leaseIsOver = `(status IN ('starting', 'running') AND json_type(${shown}, '$.claim') IS NOT NULL AND ${lease} <= ?)`;
+const leaseIsOver = `(status IN ('starting', 'running') AND json_type(${shown}, '$.claim') IS NOT NULL
+  AND ${lease} <= ? + coalesce((SELECT value FROM json_each(?) WHERE key = agent_id), 0))`;
+const leaseValues = ({ at, aheadMs = {} }: MarkTest): (string | number)[] => [at, JSON.stringify(aheadMs)];
 
 const unended: readonly ShownStatus[] = ['unknown', 'submitted', 'queued', 'starting', 'running'];
 const statusIn = (statuses: readonly ShownStatus[]): string =>
@@ -40,18 +42,18 @@ const isSince = `(${statusIn(unended)} OR (updated_at > ?
 
 const marks: Record<
   TaskMark,
-  { statuses: readonly ShownStatus[]; text: string; values: (at: number) => number[] }
+  { statuses: readonly ShownStatus[]; text: string; values: (test: MarkTest) => (string | number)[] }
 > = {
   needsYou: {
     statuses: [...unended, 'failed'],
     text: `(status = 'unknown' OR (status = 'failed' AND refused_at > ?)
       OR (status <> 'failed' AND (refused_at IS NOT NULL OR ${hasAttention} OR ${leaseIsOver})))`,
-    values: (at) => [at - REFUSAL_SHOWN_MS, at],
+    values: (test) => [test.at - REFUSAL_SHOWN_MS, ...leaseValues(test)],
   },
   stale: {
     statuses: ['starting', 'running'],
     text: `(${isSilent} OR ${leaseIsOver})`,
-    values: (at) => [at],
+    values: leaseValues,
   },
   attention: { statuses: unended, text: hasAttention, values: () => [] },
   refused: { statuses: [...unended, 'failed'], text: 'refused_at IS NOT NULL', values: () => [] },
@@ -86,7 +88,7 @@ export function conditionsOf(filter: TaskFilter): Conditions {
   if (filter.marks !== undefined) {
     for (const mark of filter.marks.is) {
       only(marks[mark].statuses);
-      add(marks[mark].text, ...marks[mark].values(filter.marks.at));
+      add(marks[mark].text, ...marks[mark].values(filter.marks));
     }
   }
   if (filter.since !== undefined) add(isSince, filter.since - DAY_MS, filter.since);
@@ -115,7 +117,7 @@ function addExclusions(add: Add, not: TaskExclusions): void {
   for (const label of not.labels ?? []) addLabel(exclude, label);
   for (const mark of not.marks?.is ?? []) {
     const { statuses, text, values } = marks[mark];
-    exclude(`(${statusIn(statuses)} AND ${text})`, ...values(not.marks!.at));
+    exclude(`(${statusIn(statuses)} AND ${text})`, ...values(not.marks!));
   }
   if (not.since !== undefined) exclude(isSince, not.since - DAY_MS, not.since);
   for (const test of not.attempts ?? []) addNumber(exclude, attemptOf, test);

@@ -33,6 +33,21 @@ test('what was so before the telling began is not news', () => {
   expect(alerts.tell().raised).toEqual([]);
 });
 
+test('what an agent dates by a clock of its own is news, or none, by web’s', () => {
+  const alerts = new Alerts(BEGAN);
+  const claim = { worker: 'w', leaseExpiresAt: BEGAN + 10, lastHeartbeatAt: BEGAN };
+  // Its agent's clock is a minute behind: the lease is not over.
+  alerts.takeTask(aTask({ id: 'held', claim }), BEGAN + 20, -60_000);
+  alerts.takeTask(aTask({ id: 'fresh', status: 'failed', endedAt: BEGAN - 50_000 }), BEGAN + 20, -60_000);
+  alerts.takeTask(aTask({ id: 'old', status: 'failed', endedAt: BEGAN + 50_000 }), BEGAN + 20, 60_000);
+  expect(alerts.tell().raised).toMatchObject([{ id: 'fresh', kind: 'failed', at: BEGAN + 10_000 }]);
+  alerts.takeTask(aTask({ id: 'held', claim }), BEGAN + 60_010, -60_000);
+  expect(alerts.tell().raised).toMatchObject([{ id: 'held', kind: 'needsYou', at: BEGAN + 60_010 }]);
+  const attention = [{ code: 'disk_slow', message: 'm', sinceAt: BEGAN - 60_000 }];
+  alerts.takeTask(aTask({ id: 'slow', attention }), BEGAN + 60_020, -60_000);
+  expect(alerts.tell().raised).toMatchObject([{ id: 'slow', at: BEGAN }]);
+});
+
 test('an unknown task that failed is retracted and told as failed; a failure is never retracted', () => {
   const alerts = new Alerts(BEGAN);
   alerts.takeTask(unknown, BEGAN + 6);

@@ -14,6 +14,7 @@ export interface Alert {
   kind: AlertKind;
   name: string;
   /** Since when (web's clock, ms). */
+  /** Since when it stands (web's clock, ms). */
   at: number;
 }
 
@@ -25,18 +26,19 @@ export interface Retraction {
   now: string;
 }
 
-function alertOf(task: ShownTask, now: number): Alert | undefined {
+function alertOf(task: ShownTask, now: number, aheadMs: number): Alert | undefined {
   const alert = (kind: AlertKind, at: number): Alert => ({ id: task.id, kind, name: taskName(task), at });
   if (task.status === 'unknown') return alert('unknown', task.unknownSince ?? task.updatedAt);
-  if (hasMark(task, 'needs-you', now)) {
+  if (hasMark(task, 'needs-you', now, aheadMs)) {
+    const isStale = hasMark(task, 'stale', now, aheadMs);
     const times = [
-      ...(task.attention ?? []).map(({ sinceAt }) => sinceAt),
+      ...(task.attention ?? []).map(({ sinceAt }) => sinceAt - aheadMs),
       ...(task.refused === undefined ? [] : [task.refused.at]),
-      ...(hasMark(task, 'stale', now) && task.claim !== undefined ? [task.claim.leaseExpiresAt] : []),
+      ...(isStale && task.claim !== undefined ? [task.claim.leaseExpiresAt - aheadMs] : []),
     ];
     return alert('needsYou', Math.max(...times));
   }
-  return task.status === 'failed' ? alert('failed', task.endedAt ?? task.updatedAt) : undefined;
+  return task.status === 'failed' ? alert('failed', (task.endedAt ?? task.updatedAt) - aheadMs) : undefined;
 }
 
 /** The alerts that stand, and what has been added to and taken from them since they were last told. */
@@ -56,8 +58,14 @@ export class Alerts {
     return [...this.#open.values()].filter(({ kind }) => kind !== 'failed').map(({ id }) => id);
   }
 
-  takeTask(task: ShownTask, now: number): void {
-    this.#take(task.id, alertOf(task, now), taskName(task), statusHelp[task.status].word.toLowerCase());
+  /** `now`: web's clock (ms); `aheadMs`: by how much the one that the task's times are from is ahead of it. */
+  takeTask(task: ShownTask, now: number, aheadMs = 0): void {
+    this.#take(
+      task.id,
+      alertOf(task, now, aheadMs),
+      taskName(task),
+      statusHelp[task.status].word.toLowerCase(),
+    );
   }
 
   takeAgent(agent: ShownAgent, now: number): void {

@@ -123,6 +123,13 @@ test('what needs a person: doubt, a lease that is over, attention, a refusal, an
   expect(needs({ claim })).toBe(true);
   expect(needs({ claim }, NOW - 1)).toBe(false);
   expect(needs({ claim, status: 'queued' })).toBe(false);
+  // The lease is by the clock of its agent.
+  expect(hasMark(aTask({ claim }), 'needs-you', NOW, -1)).toBe(false);
+  expect(hasMark(aTask({ claim }), 'stale', NOW - 1, 1)).toBe(true);
+  const stale = { ...noFilter, is: ['stale' as const] };
+  const behind = [anAgent({ id: aTask().agentId!, clockAheadMs: -90_000 })];
+  expect(matches(aTask({ claim }), stale, behind, NOW + 89_999)).toBe(false);
+  expect(matches(aTask({ claim }), stale, behind, NOW + 90_000)).toBe(true);
 });
 
 test('each mark takes its own tasks', () => {

@@ -116,15 +116,15 @@ function holds(test: string, value: number | undefined): boolean {
 /** How long a refused submit needs somebody: it is over, and only its author can do something about it. */
 const REFUSAL_SHOWN_MS = spans['d']!;
 
-/** `now` is web's clock (ms). */
-export function hasMark(task: ShownTask, mark: Mark, now: number): boolean {
+/** `now` is web's clock (ms); `aheadMs`: by how much that of the task's agent is ahead of it, as its lease is. */
+export function hasMark(task: ShownTask, mark: Mark, now: number, aheadMs = 0): boolean {
   const { status } = task;
   const isOver = isEnded(status);
   const hasAttention = !isOver && (task.attention?.length ?? 0) > 0;
   const isLeaseOver =
     (status === 'starting' || status === 'running') &&
     task.claim !== undefined &&
-    task.claim.leaseExpiresAt <= now;
+    task.claim.leaseExpiresAt <= now + aheadMs;
   switch (mark) {
     case 'needs-you':
       if (status === 'failed') return task.refused !== undefined && task.refused.at > now - REFUSAL_SHOWN_MS;
@@ -190,8 +190,8 @@ export function matches(
 ): boolean {
   const { not } = filter;
   if (filter.statuses.length > 0 && !filter.statuses.includes(task.status)) return false;
-  if (filter.is?.every((mark) => hasMark(task, mark, now)) === false) return false;
-  if (not?.is?.some((mark) => hasMark(task, mark, now)) === true) return false;
+  const has = (mark: Mark): boolean => hasMark(task, mark, now, aheadOf(task, agents));
+  if (filter.is?.every(has) === false || not?.is?.some(has) === true) return false;
   for (const [, part] of parts) {
     const wanted = filter[part];
     if (wanted !== undefined && !holdsOf(task, part, wanted, agents, now)) return false;
@@ -203,6 +203,10 @@ export function matches(
     if (!places.some((place) => place.toLowerCase().includes(needle))) return false;
   }
   return true;
+}
+
+function aheadOf({ agentId }: ShownTask, agents: readonly ShownAgent[]): number | undefined {
+  return agents.find(({ id }) => id === agentId)?.clockAheadMs;
 }
 
 function splitLabel(label: string): { key: string; value?: string } {

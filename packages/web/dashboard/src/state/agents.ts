@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import type { Counts, FeedHeartbeat, ShownAgent, ShownSession, ShownTask } from '@holdfast/shared';
 import { byName, certaintyOf, type Certainty } from '../model/certainty.ts';
 import { Rows } from '../model/rows.ts';
+import { agentWord } from '../model/sentence.ts';
 import { linkNow, webNow } from './clock.ts';
 
 export const agents = signal<readonly ShownAgent[]>([]);
@@ -83,6 +84,8 @@ export interface AgentMoment {
   /** This browser's clock (ms). */
   at: number;
   state: ShownAgent['state'];
+  /** `degraded`, `silent`, or the state. */
+  word: string;
   detail?: string;
 }
 
@@ -95,13 +98,16 @@ export function momentsOf(agentId: string): readonly AgentMoment[] {
 
 function publishAgents(): void {
   agents.value = agentRows.all().toSorted((a, b) => byName(a.name, b.name));
-  for (const { id, state, detail } of agents.value) {
+  for (const agent of agents.value) {
+    const { id, state, detail } = agent;
     const seen = moments.get(id) ?? [];
-    if (seen.at(-1)?.state === state) continue;
-    // A heartbeat tells of a state before the row tells why the last one is over.
+    const last = seen.at(-1);
+    // A heartbeat tells of a state before the row tells why it is so, or why the last one is over.
+    const isSame = last?.state === state;
+    if (isSame && last.detail !== undefined) continue;
     const why = state === 'live' || detail === undefined ? {} : { detail };
-    const moment = { at: Date.now(), state, ...why };
-    moments.set(id, [...seen, moment].slice(-MOMENTS_KEPT));
+    const moment = { at: isSame ? last.at : Date.now(), state, word: agentWord(agent), ...why };
+    moments.set(id, [...(isSame ? seen.slice(0, -1) : seen), moment].slice(-MOMENTS_KEPT));
   }
 }
 

@@ -2,10 +2,11 @@
  * Notifications of the browser. Guarantees: permission is asked for only by a click; of all tabs one tells; nothing is
  * told to a person who looks at the page; what is retracted takes the alert's place and makes no sound.
  */
-import { effect, signal } from '@preact/signals';
+import { effect, signal, untracked } from '@preact/signals';
+import type { ShownTask } from '@holdfast/shared';
 import { Alerts, alertTexts } from '../model/alerts.ts';
 import { readTask } from '../transport/api.ts';
-import { agents } from './agents.ts';
+import { agents, certaintyNow } from './agents.ts';
 import { webNow } from './clock.ts';
 import { notify } from './notices.ts';
 import { readPreference, writePreference } from './preferences.ts';
@@ -77,8 +78,10 @@ export function startNotifier(): void {
     giveUp = undefined;
     alerts = undefined;
   });
+  const take = (task: ShownTask): void =>
+    alerts?.takeTask(task, webNow.peek(), untracked(() => certaintyNow(task)).aheadMs);
   onTasks((tasks) => {
-    for (const task of tasks) alerts?.takeTask(task, webNow.peek());
+    for (const task of tasks) take(task);
   });
   effect(() => {
     for (const agent of agents.value) alerts?.takeAgent(agent, webNow.peek());
@@ -88,7 +91,7 @@ export function startNotifier(): void {
     if (isResyncing.value) return;
     for (const id of alerts?.openIds.slice(0, MOST_READ) ?? []) {
       void readTask(id).then((answer) => {
-        if (answer.ok) alerts?.takeTask(answer.value, webNow.peek());
+        if (answer.ok) take(answer.value);
       });
     }
   });

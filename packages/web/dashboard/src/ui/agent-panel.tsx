@@ -246,8 +246,7 @@ function Links({ agent }: { agent: ShownAgent }): JSX.Element {
           <ol class="recent">
             {moments.toReversed().map((moment) => (
               <li key={moment.at}>
-                <span class="num dim">{preciseTimeText(moment.at)}</span>{' '}
-                {moment.state === 'lost' ? 'silent' : moment.state}
+                <span class="num dim">{preciseTimeText(moment.at)}</span> {moment.word}
                 {moment.detail === undefined ? '' : `: ${moment.detail}`}
               </li>
             ))}

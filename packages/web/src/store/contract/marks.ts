@@ -85,13 +85,19 @@ export function describeMarks(it: Sentence): void {
       seq: 1,
       epoch: '00000000000000cc',
     });
-    const stale = (at: number) => found(store, { marks: { is: ['stale'], at } });
+    const stale = (at: number, aheadMs = {}) => found(store, { marks: { is: ['stale'], at, aheadMs } });
     expect(await stale(NOW + 999)).toEqual([]);
     expect(await stale(NOW + 1000)).toEqual([task.id]);
     const later = { leaseExpiresAt: NOW + 5000, lastHeartbeatAt: NOW + 500 };
     await store.applyActivity(journal.agentId, [{ id: task.id, attempt: 1, outputBytes: 0, ...later }], NOW);
     expect(await stale(NOW + 1000)).toEqual([]);
     expect(await stale(NOW + 5000)).toEqual([task.id]);
+    // The lease is by the clock of its agent.
+    expect(await stale(NOW + 5000, { [journal.agentId]: -1 })).toEqual([]);
+    expect(await stale(NOW + 4000, { [journal.agentId]: 1000, other: 0 })).toEqual([task.id]);
+    const ahead = { at: NOW + 5000, aheadMs: { [journal.agentId]: -1 } };
+    expect(await found(store, { marks: { is: ['needsYou'], ...ahead } })).toEqual([]);
+    expect(await found(store, { not: { marks: { is: ['stale'], ...ahead } } })).toEqual([task.id]);
   });
 
   it('finds by end, attempt and exit code, oldest first if asked, and counts labels', async ({ store }) => {
