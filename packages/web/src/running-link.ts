@@ -31,7 +31,7 @@ export interface RunningLinkOptions {
   carryOut: (effect: LinkEffect) => void;
   /** The state became another one; its effects come next. */
   onState: (from: AgentState, to: Link) => void;
-  /** Something happened, and is carried out. */
+  /** Something happened, and is carried out; or time did, and something is about to happen. */
   onStepped: () => void;
 }
 
@@ -68,6 +68,9 @@ export class RunningLink {
   feed(event: LinkEvent): void {
     if (this.#isStopped) return;
     if (this.#hasSlept()) this.#step({ kind: 'slept' });
+    // Time alone made it late, and somebody may have acted on that: told before the event that makes it live again, or
+    // who waits for this would not be told of it.
+    if (this.state !== this.#link.state) this.#options.onStepped();
     this.#step(event);
     this.#schedule();
     this.#options.onStepped();
