@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import { changedAt, lengthRank, openDatabase, type TaskTimes } from '@holdfast/shared';
 import { expect, test } from 'vitest';
 import type { TaskFilter, TaskMark } from './session-store.ts';
@@ -12,13 +13,15 @@ import { Derived } from './store/derived.ts';
 import { TaskList } from './store/task-list.ts';
 import { TaskTable } from './store/task-table.ts';
 
-function openInFolder(): StoreUnderTest & { folder: string; path: string } {
+function openInFolder(
+  monotonic: () => number = () => performance.now(),
+): StoreUnderTest & { folder: string; path: string } {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-store-'));
   const path = join(folder, 'web.db');
   const under = {
     folder,
     path,
-    store: openSqliteSessionStore({ path }),
+    store: openSqliteSessionStore({ path, monotonic }),
     async reopen() {
       await under.store.close();
       under.store = openSqliteSessionStore({ path });
@@ -42,8 +45,40 @@ test('the values of an environment are nowhere on the disk once the submit is de
   await store.recordIntent({ id: 'i', taskId: taskId(1), body: { action: 'submit', submit }, at: 1 });
   expect(readAll(under.folder)).toContain(secret);
   await store.settleIntent('i', 2);
-  await under.reopen();
   expect(readAll(under.folder)).not.toContain(secret);
+  expect(await store.task(taskId(1))).toBeDefined();
+});
+
+test('secrets of many deliveries are wiped together, and where another reads the file just then, with a later commit', async () => {
+  let ms = 0;
+  await using under = openInFolder(() => ms);
+  const { store, path } = under;
+  const secret = (n: number): string => `hunter2-of-${n}-hunter2`;
+  const deliver = async (n: number): Promise<void> => {
+    const submit = { id: taskId(n), sessionId: 's', spec: { command: ['true'], env: { TOKEN: secret(n) } } };
+    await store.recordIntent({ id: `i${n}`, taskId: taskId(n), body: { action: 'submit', submit }, at: 1 });
+    if (n % 2 === 1) await store.settleIntent(`i${n}`, 2);
+    else await store.refuseIntent(`i${n}`, 'no', 2);
+  };
+  const commit = (at: number) =>
+    store.rememberAgent({ id: 'a', name: `named at ${at}`, url: 'http://a' }, at);
+  const left = () => [1, 2, 3].filter((n) => readAll(under.folder).includes(secret(n)));
+  await deliver(1);
+  expect(left()).toEqual([]);
+  await deliver(2);
+  await deliver(3);
+  expect(left()).toEqual([2, 3]);
+  const other = new Database(path, { readonly: true });
+  other.exec('BEGIN');
+  other.prepare('SELECT count(*) FROM tasks').get();
+  ms += 5000;
+  await commit(ms);
+  expect(left()).toEqual([2, 3]);
+  other.exec('ROLLBACK');
+  other.close();
+  ms += 5000;
+  await commit(ms);
+  expect(left()).toEqual([]);
 });
 
 test('a listener that throws keeps nobody from being answered', async () => {

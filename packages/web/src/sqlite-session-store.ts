@@ -43,6 +43,7 @@ import { ChangeFeed, type SessionPage } from './store/change-feed.ts';
 import { Derived } from './store/derived.ts';
 import { IntentTable } from './store/intent-table.ts';
 import { Retention } from './store/retention.ts';
+import { SecretWipe } from './store/secret-wipe.ts';
 import { SessionTable } from './store/session-table.ts';
 import { TaskList } from './store/task-list.ts';
 import { TaskTable, type TaskRecord } from './store/task-table.ts';
@@ -53,6 +54,8 @@ export interface OpenSessionStoreOptions {
   path: string;
   /** Wall clock, ms. */
   now?: () => number;
+  /** Monotonic clock, ms. */
+  monotonic?: () => number;
 }
 
 /** Rows of a snapshot, or doubts, in one transaction: some 15 ms of it, so that nobody else waits long. */
@@ -62,8 +65,8 @@ const MIGRATIONS = fileURLToPath(new URL('../drizzle', import.meta.url));
 
 /** Opens the store, or makes it. Throws `DatabaseError`, which says what to do. */
 export function openSqliteSessionStore(options: OpenSessionStoreOptions): SessionStore {
-  const { path, now = Date.now } = options;
-  return new SqliteSessionStore(openDatabase({ path, migrations: MIGRATIONS }), now);
+  const { path, now = Date.now, monotonic = () => performance.now() } = options;
+  return new SqliteSessionStore(openDatabase({ path, migrations: MIGRATIONS }), now, monotonic);
 }
 
 interface AgentRecord {
@@ -106,7 +109,7 @@ class SqliteSessionStore implements SessionStore {
   readonly #events;
   #oldestVersion: number;
 
-  constructor(database: SqliteDatabase, now: () => number) {
+  constructor(database: SqliteDatabase, now: () => number, monotonic: () => number) {
     this.#database = database;
     this.#now = now;
     // Secrets of a delivered submit must not stay readable in pages that SQLite considers free.
@@ -118,12 +121,16 @@ class SqliteSessionStore implements SessionStore {
     this.#oldestVersion = Number(getMeta.get('oldestVersion') ?? 0);
     this.#derived = Derived.open(database, Number(getMeta.get('version') ?? 0));
 
+    const wipe = new SecretWipe(database, monotonic);
     this.#group = new GroupCommit({
       database,
       onSavepoint: () => this.#derived.mark(),
       onUndo: () => this.#derived.undo(),
       onEnd: () => this.#saveVersion(),
-      onCommit: () => this.#publish(),
+      onCommit: () => {
+        this.#publish();
+        wipe.committed();
+      },
       onRollback: () => this.#derived.rollback(),
     });
     this.alerts = new SqliteAlertStore(database, this.#group);
@@ -138,7 +145,7 @@ class SqliteSessionStore implements SessionStore {
       forgetTombstone: (kind, id) => this.#retention.forget(kind, id),
     };
     this.#log = new AgentLog(this.#tables);
-    this.#intents = new IntentTable(this.#tables);
+    this.#intents = new IntentTable(this.#tables, wipe);
     this.#list = new TaskList(database, this.#derived, tasks, this.epoch);
     this.#feed = new ChangeFeed(database, this.#derived, tasks, sessions, this.epoch);
 

@@ -1,8 +1,8 @@
 /**
  * What people ask: intents, the rows that they make visible at once, and verdicts. All of it is web's own.
  *
- * An intent's row exists while it is open. A submit's secrets are only in its body, so they go with the row
- * (`secure_delete` overwrites what is deleted).
+ * An intent's row exists while it is open. A submit's secrets are only in its body, so they go with the row, off the disk
+ * too (secret-wipe.ts).
  */
 import {
   DEFAULT_QUEUE,
@@ -22,6 +22,7 @@ import {
   type RecordedIntent,
   type TaskRow,
 } from '../session-store.ts';
+import type { SecretWipe } from './secret-wipe.ts';
 import { knownTask, newDraft, type TaskDraft, type TaskRecord } from './task-table.ts';
 import { UnitOfWork, type Tables } from './unit-of-work.ts';
 
@@ -42,6 +43,7 @@ interface IntentRecord {
 
 export class IntentTable {
   readonly #tables: Tables;
+  readonly #wipe: Pick<SecretWipe, 'owe'>;
   readonly #load;
   readonly #ofTask;
   readonly #insert;
@@ -50,11 +52,11 @@ export class IntentTable {
   readonly #send;
   readonly #fail;
   readonly #delete;
-  readonly #deleteOfTask;
   readonly #generation;
 
-  constructor(tables: Tables) {
+  constructor(tables: Tables, wipe: Pick<SecretWipe, 'owe'>) {
     this.#tables = tables;
+    this.#wipe = wipe;
     const { database } = tables;
     this.#load = database.prepare<[string], IntentRecord>('SELECT * FROM intents WHERE id = ?');
     this.#ofTask = database.prepare<[string], IntentRecord>(
@@ -74,7 +76,6 @@ export class IntentTable {
     );
     this.#fail = database.prepare('UPDATE intents SET tries = tries + 1, last_error = ? WHERE id = ?');
     this.#delete = database.prepare('DELETE FROM intents WHERE id = ?');
-    this.#deleteOfTask = database.prepare('DELETE FROM intents WHERE task_id = ?');
     this.#generation = database
       .prepare<[string], number>('SELECT generation FROM agents WHERE id = ?')
       .pluck();
@@ -202,7 +203,7 @@ export class IntentTable {
     if (intent === undefined) return;
     const unit = new UnitOfWork(this.#tables, at);
     const draft = unit.load(intent.task_id)!;
-    this.#delete.run(intentId);
+    this.#remove(intent);
     draft.record.pending -= 1;
     draft.changed = true;
     if (answer !== undefined && answer.id === intent.task_id) this.#answer(unit, draft, intent, answer);
@@ -242,7 +243,7 @@ export class IntentTable {
     if (makesTask && record.status === 'submitted') {
       this.#end(draft, 'failed', at);
     } else {
-      this.#delete.run(intentId);
+      this.#remove(intent);
       record.pending -= 1;
     }
     record.refused_action = intent.action;
@@ -267,7 +268,7 @@ export class IntentTable {
   /** Web's own verdict on a task that no agent ever stated: it yields to an agent's word. */
   #end(draft: TaskDraft, status: 'failed' | 'cancelled', at: number): void {
     const { record } = draft;
-    this.#deleteOfTask.run(record.id);
+    for (const intent of this.#ofTask.all(record.id)) this.#remove(intent);
     record.pending = 0;
     record.status = status;
     record.stated_status = status;
@@ -287,6 +288,12 @@ export class IntentTable {
     draft.happenedAt = at;
     unit.flush();
     return true;
+  }
+
+  #remove({ id, body }: IntentRecord): void {
+    // Of the name alone: that a prompt has it too only cuts the log once more.
+    if (body.includes('"env"')) this.#wipe.owe();
+    this.#delete.run(id);
   }
 
   #need(intentId: string): IntentRecord {
