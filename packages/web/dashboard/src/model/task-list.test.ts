@@ -63,6 +63,60 @@ test('a row that matches again before the release stays', () => {
   expect(list.total).toBe(2);
 });
 
+test('a fresh read under the pointer moves nothing: what it brings waits, and what it lacks stays, marked', () => {
+  const list = read(40, 30, 20, 10);
+  list.hold();
+  list.refresh({ items: [at(50), at(40), at(20)], next: 'x', total: 9 });
+  // What stands below it is shown once it is read.
+  expect(list.order).toEqual(['id-40', 'id-30', 'id-20']);
+  expect(list.isLeaving('id-30')).toBe(true);
+  expect([list.waiting, list.total, list.isTotalExact, list.next]).toEqual([1, 9, true, 'x']);
+  list.place(at(10), true);
+  expect(list.order).toEqual(['id-40', 'id-30', 'id-20']);
+  list.release();
+  expect(list.order).toEqual(['id-50', 'id-40', 'id-20']);
+  list.refresh({ items: [at(60)], total: 1 });
+  expect(list.order).toEqual(['id-60']);
+});
+
+test('an empty list shows what a fresh read brings, under the pointer too', () => {
+  const list = read();
+  list.hold();
+  list.refresh({ items: [at(10)], total: 1 });
+  expect(list.order).toEqual(['id-10']);
+});
+
+test('whatever was shown and however a fresh read differs: nothing moves, and on release it is that read', () => {
+  const task = fc.record({ id: fc.nat(12), startedAt: fc.integer({ min: 2, max: 9 }) });
+  const tasks = fc
+    .uniqueArray(task, { selector: ({ id }) => id, maxLength: 12 })
+    .map((all) => all.map(({ id, startedAt }) => ran(startedAt, `t${String(id).padStart(2, '0')}`)));
+  fc.assert(
+    fc.property(tasks, tasks, tasks, fc.nat(12), (before, between, after, length) => {
+      const inOrder = (all: typeof before) => {
+        const fresh = new TaskList();
+        fresh.replace({ items: [], total: 0 }, 'longest');
+        for (const one of all) fresh.place(one, true);
+        return fresh.order.map((id) => all.find((one) => one.id === id)!);
+      };
+      const list = new TaskList();
+      list.replace({ items: inOrder(before), total: before.length }, 'longest');
+      list.hold();
+      for (const one of between) list.place(one, one.startedAt > 4);
+      const page = inOrder(after).slice(0, Math.max(1, length));
+      const more = page.length < after.length ? { next: 'x' } : {};
+      const was = [...list.order];
+      list.refresh({ items: page, total: after.length, ...more });
+      if (was.length > 0) expect(list.order).toEqual(was.filter((id) => list.order.includes(id)));
+      if (was.length > 0 && more.next === undefined) expect(list.order).toEqual(was);
+      list.release();
+      expect(list.order).toEqual(page.map(({ id }) => id));
+      expect([list.total, list.waiting, list.moved]).toEqual([after.length, 0, 0]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test('what waits is shown when a person asks, and the hold goes on', () => {
   const list = read(10);
   list.hold();

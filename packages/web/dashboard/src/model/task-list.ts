@@ -1,7 +1,8 @@
 /**
  * The list as a person sees it: ids in the order that was asked for, as the server pages them. Guarantees:
- * - while it is *held* (a pointer is over it, or it is scrolled) nothing moves: tasks that join are counted, and so are
- *   those that came to another place; tasks that no longer match stay where they are, marked;
+ * - while it is *held* (a pointer is over it, or it is scrolled) nothing moves, whatever the feed or a fresh read brings:
+ *   tasks that join are counted, and so are those that came to another place; tasks that no longer match stay where they
+ *   are, marked;
  * - `release` makes it what a fresh read would show;
  * - a task that belongs below the part that was read is not shown until that part is read.
  */
@@ -85,6 +86,24 @@ export class TaskList {
     this.setTotal(page.total);
   }
 
+  /** The same list was read anew from its beginning: what that changes waits like all else while it is held. */
+  refresh(page: FirstListPage): void {
+    if (!this.#isHeld || this.#order.length === 0) {
+      this.replace(page, this.#by);
+      return;
+    }
+    this.#endAt(page);
+    for (const item of page.items) this.#admit(item);
+    const read = new Set(page.items.map(({ id }) => id));
+    const lacking = [...this.#order, ...this.#waiting].filter((id) => !read.has(id));
+    for (const id of lacking) this.dismiss(id);
+    // Below what was read nothing stands that could move: what is there now is shown once it is read.
+    const below = lacking.filter((id) => this.#isBeyond(this.#keys.get(id) ?? ''));
+    for (const id of below) this.#leaving.delete(id);
+    this.#drop(below);
+    this.setTotal(page.total);
+  }
+
   append(page: ListPage): void {
     for (const item of page.items) {
       const { id } = item;
@@ -94,6 +113,10 @@ export class TaskList {
       this.#members.add(id);
       this.#order.push(id);
     }
+    this.#endAt(page);
+  }
+
+  #endAt(page: ListPage): void {
     this.#next = page.next;
     const last = page.items.at(-1);
     if (page.next === undefined) this.#edge = undefined;

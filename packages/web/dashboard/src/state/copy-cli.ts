@@ -5,7 +5,7 @@ import { agentOf } from './agents.ts';
 import { copyText } from './copy.ts';
 
 export function copyCli(...tasks: ShownTask[]): void {
-  const made = tasks.map((task) => cliOf(task, agentOf(task)?.name));
+  const made = tasks.map((task) => cliOf(task, agentOf(task)?.name ?? task.agentId));
   const what = made.length === 1 ? 'it as a command line' : `${made.length} command lines`;
   const more = made.some(({ leftOut }) => leftOut.length > 0)
     ? '; what is left out is said under Command'

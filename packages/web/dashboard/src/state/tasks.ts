@@ -33,6 +33,8 @@ export const listProblem = signal<Problem | undefined>(undefined);
 export const taskProblem = signal<Problem | undefined>(undefined);
 
 const PAGE = 200;
+/** Most that one request may ask for. */
+const MOST_READ = 500;
 const rows = new Rows<ShownTask>();
 const shown = new TaskList();
 const watched = new Map<string, Signal<ShownTask | undefined>>();
@@ -168,7 +170,9 @@ function queryOf(limit: number, after?: string): URLSearchParams {
 export async function readList(): Promise<boolean> {
   generation += 1;
   const mine = generation;
-  const page = await reading(readTasks(queryOf(PAGE)));
+  // All that is shown, so that a list that was scrolled keeps its length.
+  const length = isSameFilter(shownFilter, filter) ? shown.order.length : 0;
+  const page = await reading(readTasks(queryOf(Math.min(MOST_READ, Math.max(PAGE, length)))));
   if (mine !== generation) return true;
   batch(() => {
     loading.value = undefined;
@@ -230,11 +234,15 @@ function showNothing(): void {
 }
 
 function takeFirstPage(page: FirstTaskPage): void {
+  const fresh = { ...page, items: takeItems(page) };
+  if (isSameFilter(shownFilter, filter)) shown.refresh(fresh);
+  else shown.replace(fresh, filter.order);
   shownFilter = filter;
-  shown.replace({ ...page, items: takeItems(page) }, filter.order);
   for (const task of rows.newerThan(versionOf(page))) shown.place(task, belongs(task));
   publishList();
   for (const id of watched.keys()) publishTask(id);
+  // Rows that only keep their places: of those nothing is claimed until it is known.
+  for (const id of shown.order.filter((id) => rows.get(id) === undefined)) void loadTask(id);
 }
 
 /** The items as newest known, without those that no longer match. */

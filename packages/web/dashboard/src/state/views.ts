@@ -37,6 +37,16 @@ export const failedToday = computed(() => {
   return read.count + Math.max(0, failed - (read.failed ?? failed));
 });
 
+/** At once: what fails after the read is told by the feed from here on. */
+function takeFailed(answer: Awaited<ReturnType<typeof readTasks>>): void {
+  if (!answer.ok) return;
+  const { total, cursor } = answer.value;
+  batch(() => {
+    failedTodayRead.value = { count: total, version: parseCursor(cursor)?.version ?? 0 };
+    noteFailed();
+  });
+}
+
 function noteFailed(): void {
   const read = failedTodayRead.peek();
   if (read === undefined || read.failed !== undefined || countsAsOf() < read.version) return;
@@ -126,9 +136,9 @@ async function read(): Promise<void> {
     params.set('limit', '1');
     return params;
   };
-  const [needy, failed, known] = await Promise.all([
+  const [needy, , known] = await Promise.all([
     readTasks(query(notUnknown)),
-    readTasks(query(failedTodayView.filter)),
+    readTasks(query(failedTodayView.filter)).then(takeFailed),
     readLabels(),
   ]);
   isReading = false;
@@ -136,11 +146,6 @@ async function read(): Promise<void> {
   tookMs = readAt - beganAt;
   if (needy.ok) needyBeside.value = needy.value.total;
   batch(() => {
-    if (failed.ok) {
-      const { total, cursor } = failed.value;
-      failedTodayRead.value = { count: total, version: parseCursor(cursor)?.version ?? 0 };
-      noteFailed();
-    }
     if (!known.ok) return;
     labelsAskedAt = askedAt;
     labelsRead.value = known.value.items;

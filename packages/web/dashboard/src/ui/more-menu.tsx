@@ -28,7 +28,8 @@ export function MoreMenu({ label, entries }: { label: string; entries: readonly 
       class="more-menu"
       onKeyDown={(event) => {
         // Else Esc would close the task as well.
-        if (event.key === 'Escape' && isOpen.value) event.stopPropagation();
+        if (event.key === 'Escape' && menu.current?.matches(':popover-open') === true)
+          event.stopPropagation();
       }}
     >
       <button

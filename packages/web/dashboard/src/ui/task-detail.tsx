@@ -53,9 +53,14 @@ export function TaskDetail({ id }: { id: string }): JSX.Element {
   return <Task task={task} />;
 }
 
+/** The newest event is the one that made the row. */
+function lacksEvents({ items }: EventRecord, { seq }: ShownTask): boolean {
+  return (items.at(-1)?.seq ?? 0) < seq;
+}
+
 function Task({ task }: { task: ShownTask }): JSX.Element {
   const certainty = certaintyNow(task);
-  const events = useRecord(task, readEvents);
+  const events = useRecord(task, readEvents, lacksEvents);
   const section = useRef<HTMLElement>(null);
   useKeptFocus(section);
   useEffect(() => {

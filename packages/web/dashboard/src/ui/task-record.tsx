@@ -114,7 +114,7 @@ function chargeText({ isCharged, endedAt }: AttemptRow): string {
 
 export function CommandTab({ task }: { task: ShownTask }): JSX.Element {
   const { spec } = task;
-  const cli = cliOf(task, agentOf(task)?.name);
+  const cli = cliOf(task, agentOf(task)?.name ?? task.agentId);
   return (
     <div class="record" data-testid="command" tabIndex={0} role="region" aria-label="Command">
       <div class="record-bar">

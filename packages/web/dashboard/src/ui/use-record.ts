@@ -1,4 +1,7 @@
-/** A part of a task's record, read when it is looked at, again whenever the task has moved, and when web is heard again. */
+/**
+ * A part of a task's record, read when it is looked at, again whenever the task has moved and when web is heard again, and
+ * until it was answered with all that the row tells of.
+ */
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
@@ -12,7 +15,18 @@ export interface Read<T> {
   problem?: Problem;
 }
 
-export function useRecord<T>(task: ShownTask, read: (id: string) => Promise<Answer<T>>): Read<T> {
+/** It is read again after this time, then after twice as long each time. */
+const AGAIN_MS = 500;
+const MOST_AGAIN_MS = 30_000;
+
+const neverBehind = (): boolean => false;
+
+/** `isBehind`: the row tells of more than what was read has. An agent's answer to web may be faster than its stream. */
+export function useRecord<T>(
+  task: ShownTask,
+  read: (id: string) => Promise<Answer<T>>,
+  isBehind: (value: T, task: ShownTask) => boolean = neverBehind,
+): Read<T> {
   const held = useSignal<{ id: string; read: Read<T> }>({ id: task.id, read: {} });
   const again = useSignal(0);
   const isHeard = linkNow.value.state === 'live';
@@ -21,17 +35,24 @@ export function useRecord<T>(task: ShownTask, read: (id: string) => Promise<Answ
   }, [isHeard, held, again]);
   useEffect(() => {
     let isWanted = true;
-    void read(task.id).then((answer) => {
+    let timer: number | undefined;
+    const ask = async (againMs: number): Promise<void> => {
+      const answer = await read(task.id);
       if (!isWanted) return;
+      if (answer.ok ? isBehind(answer.value, task) : answer.problem.status === 0) {
+        timer = window.setTimeout(() => void ask(Math.min(2 * againMs, MOST_AGAIN_MS)), againMs);
+      }
       const before = held.peek().id === task.id ? held.peek().read : {};
       held.value = {
         id: task.id,
         read: answer.ok ? { value: answer.value } : { ...before, problem: answer.problem },
       };
-    });
+    };
+    void ask(AGAIN_MS);
     return () => {
       isWanted = false;
+      window.clearTimeout(timer);
     };
-  }, [task.id, task.seq, task.status, again.value, held, read]);
+  }, [task.id, task.seq, task.status, again.value, held, read, isBehind]);
   return held.value.id === task.id ? held.value.read : {};
 }
