@@ -1,15 +1,18 @@
 /** Tasks that are claimed over HTTP: P1, P3, P4, P5, failure modes 7 and 13; and the example worker. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Grant, ReclaimItem, Task } from '@holdfast/shared';
 import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
-import { killIfThere, startSystem, type System, until } from './system.ts';
+import { extendAbsence, LEASE_MS, leaveOfLease } from './leases.ts';
+import { killIfThere, startSystem, type System } from './system.ts';
 
 const WORKER = fileURLToPath(new URL('../examples/worker.mjs', import.meta.url));
-const LEASE_MS = 5000;
+/** Nothing is judged but at the start of an agent, and when a test asks. */
+const WITHOUT_SWEEPS = { HOLDFAST_SWEEP_MS: '3600000' };
 const ended = (task: Task) => task.endedAt !== undefined;
 
 async function submit(system: System, spec: Record<string, unknown> = {}): Promise<string> {
@@ -63,10 +66,9 @@ test('P1, failure mode 13: claim, lease and last word survive a SIGKILL of the a
   await say(system, grants[1]!.claim.token, 'complete');
   await system.agent.end('SIGKILL');
   // Longer than the lease: the worker of the first cannot be heard meanwhile.
-  const awayUntil = Date.now() + LEASE_MS + 500;
-  await until('the lease to be over', () => Date.now() > awayUntil);
+  extendAbsence(system, 2 * LEASE_MS);
+  // Ready is only who has swept.
   await system.agent.start();
-  await until('a sweep', async () => (await swept(system)) > awayUntil);
   expect(await system.agentTask(kept)).toMatchObject({ status: 'running', attempt: 1 });
   expect((await say(system, grants[0]!.claim.token, 'complete')).status).toBe(200);
   expect((await say(system, grants[1]!.claim.token, 'complete')).status).toBe(200);
@@ -75,22 +77,22 @@ test('P1, failure mode 13: claim, lease and last word survive a SIGKILL of the a
 
 // Fails without: `given_terms` in `renewAll` (claim-store.ts).
 test('P3, failure mode 13: of an agent that is killed again and again the claim of a dead worker ends, that of a living one does not', async () => {
-  await using system = await startSystem({ web: false });
+  await using system = await startSystem({ web: false, env: WITHOUT_SWEEPS });
   const [dead, alive] = [await submit(system), await submit(system)];
   const grants = [(await claim(system)).body, (await claim(system)).body];
   for (const { claim: held } of grants) await say(system, held.token, 'heartbeat');
-  let restarts = 0;
-  while ((await system.agentTask(dead)).status !== 'queued') {
-    const downAt = Date.now();
-    await system.agent.restart('SIGKILL');
-    await until('its first sweep', async () => (await swept(system)) > downAt);
+  const seen: string[] = [];
+  for (let restarts = 0; restarts < 4; restarts += 1) {
+    await system.agent.end('SIGKILL');
+    // Each absence is longer than a lease, and ends with a full term for whoever may have been heard: for ever, if
+    // nobody counted.
+    extendAbsence(system, 2 * LEASE_MS);
+    await system.agent.start();
+    seen.push((await system.agentTask(dead)).status);
     expect((await say(system, grants[1]!.claim.token, 'heartbeat')).status).toBe(200);
-    restarts += 1;
-    // Each life of the agent is shorter than a lease: a term at each start would never run out.
-    expect(restarts).toBeLessThan(40);
   }
   // As many full terms as one restart, one sleep and one outage may take together.
-  expect(restarts).toBeGreaterThan(3);
+  expect(seen).toEqual(['running', 'running', 'running', 'queued']);
   expect((await system.agentEvents(dead)).find(({ kind }) => kind === 'requeued')).toMatchObject({
     reason: 'lease_expired',
     data: { charged: true },
@@ -104,9 +106,12 @@ test('P3, P4, failure mode 7, a claim whose lease ran out: it is lost within two
   const id = await submit(system);
   const { token } = (await claim(system)).body.claim;
   await say(system, token, 'heartbeat');
+  leaveOfLease(system, id, LEASE_MS / 4);
   // A claim whose lease lives is left alone.
-  expect((await system.agentTask(id)).status).toBe('running');
-  await system.agentTaskWhen(id, 'silent', (task) => task.attention?.[0]?.code === 'claim_silent');
+  expect(
+    await system.agentTaskWhen(id, 'silent', (task) => task.attention?.[0]?.code === 'claim_silent'),
+  ).toMatchObject({ status: 'running', attempt: 1 });
+  leaveOfLease(system, id, 0);
   await system.agentTaskWhen(id, 'queued again', (task) => task.status === 'queued');
   const next = await claim(system, { waitMs: 60_000, worker: 'w2' });
   const events = await system.agentEvents(id);
@@ -128,6 +133,7 @@ test('a cancel reaches the worker with its heartbeat; if it falls silent, the ta
   const { token } = (await claim(system)).body.claim;
   await system.call('agent', 'POST', `/tasks/${id}/cancel`);
   expect((await say(system, token, 'heartbeat')).body).toMatchObject({ cancelRequested: true });
+  leaveOfLease(system, id, 0);
   expect(await system.agentTaskWhen(id, 'ended', ended)).toMatchObject({
     status: 'cancelled',
     outcome: { reason: 'cancelled_by_user' },
@@ -172,10 +178,10 @@ test('a claim is reclaimed at once, a process is stopped first; both by the numb
 });
 
 test('stale attempts are reclaimed together, with evidence and result for each; what was verified alive is none of them', async () => {
-  await using system = await startSystem({ web: false, env: { HOLDFAST_SWEEP_MS: '60000' } });
+  await using system = await startSystem({ web: false, env: WITHOUT_SWEEPS });
   const [silent, alive] = [await submit(system), await submit(system)];
   await claim(system);
-  const heard = (await claim(system, { leaseMs: 3_600_000 })).body.claim.token;
+  const heard = (await claim(system)).body.claim.token;
   await say(system, heard, 'heartbeat');
   const quiet = uuidv7();
   await system.call('agent', 'POST', '/tasks', {
@@ -187,14 +193,11 @@ test('stale attempts are reclaimed together, with evidence and result for each; 
   const reclaim = async (query: Record<string, unknown>) =>
     (await system.call<{ items: ReclaimItem[] }>('agent', 'POST', '/reclaim', query)).body.items;
   expect(await reclaim({ dryRun: true })).toEqual([]);
-  const found = await until('the silence', async () => {
-    const items = await reclaim({ dryRun: true });
-    return items[0]?.evidence.code === 'claim_silent' && items;
-  });
-  expect(found).toMatchObject([{ taskId: silent, attempt: 1, action: 'requeue', result: 'wouldReclaim' }]);
-  await until('the lease to run out', async () =>
-    (await reclaim({ dryRun: true })).some(({ evidence }) => evidence.code === 'lease_expired'),
-  );
+  const item = { taskId: silent, attempt: 1, action: 'requeue', result: 'wouldReclaim' };
+  leaveOfLease(system, silent, LEASE_MS / 4);
+  expect(await reclaim({ dryRun: true })).toMatchObject([{ ...item, evidence: { code: 'claim_silent' } }]);
+  leaveOfLease(system, silent, 0);
+  expect(await reclaim({ dryRun: true })).toMatchObject([{ ...item, evidence: { code: 'lease_expired' } }]);
   expect(await reclaim({ olderThanMs: 3_600_000 })).toEqual([]);
   expect((await system.agentTask(silent)).status).toBe('starting');
   expect(await reclaim({ maxAttempts: 1 })).toMatchObject([{ taskId: silent, result: 'reclaimed' }]);
@@ -204,7 +207,8 @@ test('stale attempts are reclaimed together, with evidence and result for each; 
     outcome: { reason: 'reclaimed' },
   });
   await claim(system);
-  await until('the second attempt to be stale', async () => (await reclaim({ dryRun: true })).length === 1);
+  leaveOfLease(system, silent, 0);
+  expect(await reclaim({ dryRun: true })).toMatchObject([{ taskId: silent, attempt: 2 }]);
   expect(await reclaim({ maxAttempts: 1 })).toEqual([]);
   expect((await system.agentTask(alive)).status).toBe('running');
   expect((await system.agentTask(quiet)).status).toBe('running');
@@ -229,17 +233,23 @@ test('the example worker runs what it claims, tells a cancel, and after a SIGKIL
   });
   const bad = await submit(system, { command: ['sh', '-c', 'exit 4'] });
   const workers: ChildProcess[] = [];
-  const start = () => {
+  const start = (leaseMs: number) => {
     const worker = spawn(
       process.execPath,
-      [WORKER, '--url', system.agent.url, '--queue', 'ci', '--name', 'w1', '--lease-ms', String(LEASE_MS)],
+      [WORKER, '--url', system.agent.url, '--queue', 'ci', '--name', 'w1', '--lease-ms', String(leaseMs)],
       { env: { ...system.env, HOLDFAST_HOME: system.home }, stdio: 'ignore' },
     );
     workers.push(worker);
     return worker;
   };
+  const end = async (worker: ChildProcess, signal: NodeJS.Signals) => {
+    const exited = once(worker, 'exit');
+    worker.kill(signal);
+    await exited;
+  };
   try {
-    const worker = start();
+    // A short lease, because a worker hears of a cancel with its heartbeats.
+    const first = start(5000);
     expect(await system.agentTaskWhen(good, 'ended', ended)).toMatchObject({
       status: 'completed',
       outcome: { result: { lines: 2 } },
@@ -253,10 +263,17 @@ test('the example worker runs what it claims, tells a cancel, and after a SIGKIL
     await system.agentTaskWhen(long, 'running', (task) => task.status === 'running');
     await system.call('agent', 'POST', `/tasks/${long}/cancel`);
     expect((await system.agentTaskWhen(long, 'ended', ended)).status).toBe('cancelled');
-    const held = await submit(system, { shell: 'sleep 1' });
+    await end(first, 'SIGTERM');
+    // A long one: it must not run out before another worker has come.
+    const second = start(LEASE_MS);
+    const gate = join(system.home, 'gate');
+    const held = await submit(system, {
+      shell: `until [ -e ${gate} ] || [ ! -d ${system.home} ]; do sleep 0.05; done`,
+    });
     await system.agentTaskWhen(held, 'running', (task) => task.status === 'running');
-    worker.kill('SIGKILL');
-    start();
+    await end(second, 'SIGKILL');
+    start(LEASE_MS);
+    writeFileSync(gate, '');
     expect(await system.agentTaskWhen(held, 'ended', ended)).toMatchObject({
       status: 'completed',
       attempt: 2,
@@ -267,7 +284,3 @@ test('the example worker runs what it claims, tells a cancel, and after a SIGKIL
     for (const worker of workers) if (worker.pid !== undefined) killIfThere(worker.pid);
   }
 });
-
-async function swept(system: System): Promise<number> {
-  return (await system.call<{ sweptAt: number }>('agent', 'GET', '/agent')).body.sweptAt;
-}

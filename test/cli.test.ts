@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import {
   PoolSchema,
   type ShownAgent,
@@ -14,8 +15,11 @@ import {
 } from '@holdfast/shared';
 import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
-import { startSystem, System, type SystemOptions, until } from './system.ts';
+import { LEASE_MS, leaveOfLease } from './leases.ts';
+import { NEVER_LOST, startSystem, System, type SystemOptions, until } from './system.ts';
 
+/** Generous, as in system.ts. */
+const PATIENCE_MS = 90_000;
 const MAIN = join(dirname(fileURLToPath(import.meta.url)), '../packages/cli/src/main.ts');
 
 interface Ran {
@@ -64,11 +68,33 @@ async function diagnose(system: System): Promise<{ code: number | null; found: F
   return { code, found: JSON.parse(stdout) as Finding[] };
 }
 
+/** Diagnoses until `seen` of it is as expected: on a slow machine the link is late, or a sweep is, now and then. */
+async function expectDiagnosis(
+  system: System,
+  seen: (found: Finding[]) => unknown,
+  expected: unknown,
+): Promise<{ code: number | null; found: Finding[] }> {
+  let last = await diagnose(system);
+  const look = async () => {
+    const told = seen(last.found);
+    if (!isDeepStrictEqual(told, expected)) last = await diagnose(system);
+    return told;
+  };
+  await expect.poll(look, { timeout: PATIENCE_MS }).toEqual(expected);
+  return last;
+}
+
+const messageOf = (found: Finding[], check: string): string | undefined =>
+  found.find((one) => one.check === check)?.message;
+
+const levelOfDigest = (found: Finding[]): string | undefined =>
+  found.find((one) => one.check === 'digest')?.level;
+
 const failures = (found: Finding[]): string[] =>
   found.filter((one) => one.level === 'fail').map((one) => `${one.check}: ${one.message}`);
 
 test('run --wait ends with the task’s own code, and list and show tell of it', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const ran = await cli(system, 'run', '--wait', '--session', 'cli', '--', 'sh', '-c', 'exit 7');
   expect(ran.code).toBe(7);
   const id = ran.stdout.trim();
@@ -79,7 +105,7 @@ test('run --wait ends with the task’s own code, and list and show tell of it',
 });
 
 test('logs -f follows to the end, cancel stops, wait tells of both, retry runs again', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const id = await submit(
     system,
     'sh',
@@ -109,7 +135,7 @@ test('logs -f follows to the end, cancel stops, wait tells of both, retry runs a
 });
 
 test('events tells how it went, and logs --tail how it ended; a retry that is repeated by its id is one task', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const id = await submit(system, 'sh', '-c', 'echo one; echo two; echo three; exit 3');
   expect((await cli(system, 'wait', id)).code).toBe(3);
   expect((await cli(system, 'logs', '--tail', '2', id)).stdout).toBe('two\nthree\n');
@@ -142,14 +168,17 @@ test('events tells how it went, and logs --tail how it ended; a retry that is re
 });
 
 test('all that fit are cancelled, and retried, in one command, and nothing else is', async () => {
-  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '9' } });
+  await using system = await startSystem({ env: { ...NEVER_LOST, HOLDFAST_SLOTS: '9' } });
   const mine = [await submit(system, 'sleep', '600'), await submit(system, 'sleep', '600')].toSorted();
   const other = (await cli(system, 'run', '--session', 'other', '--', 'sleep', '600')).stdout.trim();
   for (const id of [...mine, other])
     await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
-  const dry = await cli(system, 'cancel', '--session', 'cli', '--dry-run');
-  expect([dry.code, dry.stderr]).toEqual([0, 'Would cancel 2 tasks.\n']);
-  expect(dry.stdout).toMatch(new RegExp(`^${mine[0]} +● running +cli +sleep 600 +would be done$`, 'm'));
+  const row = new RegExp(`^${mine[0]} +● running +cli +sleep 600 +would be done$`, 'm');
+  await until('the dry run of what is vouched for', async () => {
+    const dry = await cli(system, 'cancel', '--session', 'cli', '--dry-run');
+    expect([dry.code, dry.stderr]).toEqual([0, 'Would cancel 2 tasks.\n']);
+    return row.test(dry.stdout);
+  });
   expect((await system.webTask(mine[0]!)).stopRequested).toBeUndefined();
   const cancel = await cli(system, 'cancel', '--session', 'cli', '-y');
   expect([cancel.code, cancel.stderr]).toEqual([0, '']);
@@ -171,11 +200,11 @@ test('all that fit are cancelled, and retried, in one command, and nothing else 
 });
 
 test('tasks that wait for a worker are told apart from those that wait for a slot', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const queued = [];
   for (const _ of [1, 2, 3]) queued.push((await cli(system, 'run', '--queue', 'ci')).stdout.trim());
   for (const id of queued) await system.webTaskWhen(id, 'queued', (task) => task.status === 'queued');
-  const claim = { claimId: 'c1', queue: 'ci', worker: 'worker-1', leaseMs: 60_000, waitMs: 0 };
+  const claim = { claimId: 'c1', queue: 'ci', worker: 'worker-1', leaseMs: LEASE_MS, waitMs: 0 };
   expect((await system.call('agent', 'POST', '/claims', claim)).status).toBe(200);
   for (const through of [[], ['--agent-url', system.agent.url]]) {
     await until('both to be told', async () => {
@@ -183,15 +212,14 @@ test('tasks that wait for a worker are told apart from those that wait for a slo
       return /^test-agent +live +4 +0 +0 +1 +2 +starting tasks$/m.test(stdout);
     });
   }
-  const { found } = await diagnose(system);
-  expect(found.find((one) => one.check === 'pool')?.message).toBe(
+  await expectDiagnosis(system, (found) => [messageOf(found, 'pool'), messageOf(found, 'journal-writable')], [
     '4 slots, 0 running, 0 waiting for a slot; 1 held by workers, 2 waiting for one',
-  );
-  expect(found.find((one) => one.check === 'journal-writable')?.message).toContain('3 tasks not ended');
+    'its journal can be written (3 tasks not ended), its sweep is on time',
+  ]);
 });
 
 test('a running task is reclaimed by a person and runs again; what is not stale is not', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const id = await submit(system, 'sleep', '600');
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
   const stale = await cli(system, 'reclaim', '--stale', '--dry-run', '--json');
@@ -211,22 +239,20 @@ test('a running task is reclaimed by a person and runs again; what is not stale 
 });
 
 test('what a dead worker held is stale, is shown with its evidence, and reclaimed on demand', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const queued = await cli(system, 'run', '--queue', 'ci', '--title', 'a job');
   const id = queued.stdout.trim();
   await system.agentTaskWhen(id, 'queued', (task) => task.status === 'queued');
-  const claim = { claimId: 'c1', queue: 'ci', worker: 'worker-1', leaseMs: 10_000, waitMs: 0 };
+  const claim = { claimId: 'c1', queue: 'ci', worker: 'worker-1', leaseMs: LEASE_MS, waitMs: 0 };
   expect((await system.call('agent', 'POST', '/claims', claim)).status).toBe(200);
   // Silent for more than half its lease.
-  const items = await until('the claim to be stale', async () => {
-    const { stdout } = await cli(system, 'reclaim', '--stale', '--dry-run', '--json');
-    const answer = JSON.parse(stdout) as { items: { taskId: string; result: string; agentName: string }[] };
-    return answer.items.length > 0 && answer.items;
+  leaveOfLease(system, id, LEASE_MS / 4);
+  const dry = await cli(system, 'reclaim', '--stale', '--dry-run', '--json');
+  expect(JSON.parse(dry.stdout)).toMatchObject({
+    items: [{ taskId: id, result: 'wouldReclaim', agentName: 'test-agent' }],
   });
-  expect(items).toMatchObject([{ taskId: id, result: 'wouldReclaim', agentName: 'test-agent' }]);
   const done = await cli(system, 'reclaim', '--stale', '-y');
-  if (done.stdout !== '')
-    expect(done.stdout).toMatch(/test-agent +1 .* requeue +(reclaimed|no longer stale)$/m);
+  expect(done.stdout).toMatch(/test-agent +1 .* requeue +reclaimed$/m);
   expect(done.code).toBe(0);
   await system.agentTaskWhen(id, 'queued again', (task) => task.status === 'queued');
 });
@@ -254,8 +280,11 @@ test('an agent that is gone makes reclaim --stale 75 and doctor 1, both by name'
 });
 
 test('pool pauses, drains and changes the slots of the agent', async () => {
-  await using system = await startSystem();
-  expect((await cli(system, 'pool', 'pause')).stdout).toMatch(/^test-agent +live +4 +0 +0 +0 +paused$/m);
+  await using system = await startSystem({ env: NEVER_LOST });
+  // The link may be late at a moment; to ask for a pause again changes nothing.
+  await until('the pool that is vouched for', async () =>
+    /^test-agent +live +4 +0 +0 +0 +paused$/m.test((await cli(system, 'pool', 'pause')).stdout),
+  );
   const id = await submit(system, 'true');
   await system.agentTaskWhen(id, 'queued', (task) => task.status === 'queued');
   expect((await cli(system, 'pool', 'slots', '2', '--json')).stdout).toContain('"slots": 2');
@@ -277,15 +306,17 @@ test('pool pauses, drains and changes the slots of the agent', async () => {
 });
 
 test('doctor finds nothing wrong with a healthy system, and says what is wrong with one that is not', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const id = await submit(system, 'sleep', '600');
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
   chmodSync(system.home, 0o700);
-  const well = await diagnose(system);
-  expect(failures(well.found)).toEqual([]);
+  const well = await expectDiagnosis(
+    system,
+    (found) => ({ failed: failures(found), audit: messageOf(found, 'audit') }),
+    { failed: [], audit: '1 live task, 0 ghosts, 0 strays' },
+  );
   expect(well.code).toBe(0);
   expect(new Set(well.found.map((one) => one.check)).size).toBeGreaterThan(15);
-  expect(well.found.find((one) => one.check === 'audit')?.message).toBe('1 live task, 0 ghosts, 0 strays');
 
   chmodSync(join(system.home, 'web.token'), 0o644);
   const open = await cli(system, 'doctor');
@@ -297,7 +328,7 @@ test('doctor finds nothing wrong with a healthy system, and says what is wrong w
 
 // These two wait, far longer than they work, for what does not come: side by side.
 test.concurrent('a web that accepts and never answers is told apart from one that does not run, by its pid', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const id = await submit(system, 'sleep', '600');
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
   system.web.signal('SIGSTOP');
@@ -316,7 +347,8 @@ test.concurrent('a web that accepts and never answers is told apart from one tha
   // What was written may have been done.
   expect([rename.code, cancel.code, wait.code]).toEqual([75, 75, 75]);
   expect(doctor.code).toBe(1);
-  expect(failures(doctor.found)).toEqual([
+  // What a slow machine makes of the agent is not the point here.
+  expect(failures(doctor.found).filter((one) => one.startsWith('web'))).toEqual([
     `web: Web at ${system.web.url} does not answer: no answer within 20 s`,
     'web-ready: web does not answer /readyz: no answer within 5 s',
   ]);
@@ -337,7 +369,7 @@ test.concurrent('nothing that is known only over a lost link looks like a fact',
   await system.untilAgentIs('lost');
   const pool = await cli(system, 'pool', 'status');
   // Its last heartbeat may have been before the task began.
-  expect(pool.stdout).toMatch(/^test-agent +lost, as of \d+ s ago +4\? +\d\? +\d\? +0\? +starting tasks\?$/m);
+  expect(pool.stdout).toMatch(/^test-agent +lost, as of .+ ago +4\? +\d\? +\d\? +0\? +starting tasks\?$/m);
   // Each waits for the agent for as long as it may.
   const [{ found }, stats, paused] = await Promise.all([
     diagnose(system),
@@ -346,7 +378,7 @@ test.concurrent('nothing that is known only over a lost link looks like a fact',
   ]);
   expect(found.find((one) => one.check === 'digest')).toMatchObject({
     level: 'warn',
-    message: expect.stringMatching(/^whether .* is not known; they did as of \d+ s ago$/),
+    message: expect.stringMatching(/^whether .* is not known; they did as of .+ ago$/),
   });
   expect([stats.code, stats.stdout]).toEqual([75, expect.stringMatching(/^stale +0\?$/m)]);
   // What is asked of an agent that does not answer may have reached it.
@@ -357,7 +389,7 @@ test.concurrent('nothing that is known only over a lost link looks like a fact',
 });
 
 test('what real services answer has the keys that help json promises', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const ran = await cli(system, 'run', '--wait', '--json', '--session', 'cli', '--', 'echo', 'x');
   const json = async <T>(...argv: string[]): Promise<T> => {
     const { code, stdout, stderr } = await cli(system, ...argv, '--json');
@@ -379,7 +411,7 @@ test('what real services answer has the keys that help json promises', async () 
 });
 
 test('runners and stats are answered by the agent', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const runners = await cli(system, 'runners', '--json');
   expect([runners.code, runners.stderr]).toEqual([0, '']);
   for (const row of JSON.parse(runners.stdout) as object[])
@@ -390,7 +422,7 @@ test('runners and stats are answered by the agent', async () => {
 });
 
 test('watch tells of each change as it happens', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const watch = startCli(system, 'watch', '--session', 'cli', '--json');
   const gate = join(system.home, 'gate');
   // Alive until it was told of: what has ended before the watch began is no change.
@@ -444,11 +476,11 @@ test('a home started from a backup has all that was there, under a new epoch, an
   expect((await cli(restored, 'sessions', 'list')).stdout).toContain('What people asked');
   const more = await submit(restored, 'true');
   expect((await cli(restored, 'wait', more)).code).toBe(0);
-  expect((await cli(restored, 'doctor')).stdout).toMatch(/^✓ ok +digest /m);
+  await expectDiagnosis(restored, levelOfDigest, 'ok');
 });
 
 test('a journal put back from a backup is another journal to a web that followed the original', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const id = await submit(system, 'true');
   expect((await cli(system, 'wait', id)).code).toBe(0);
   const file = join(system.home, 'nightly.db');
@@ -468,5 +500,5 @@ test('a journal put back from a backup is another journal to a web that followed
     { id: since, status: 'completed' },
     { id, status: 'completed' },
   ]);
-  expect((await diagnose(system)).found.find((one) => one.check === 'digest')?.level).toBe('ok');
+  await expectDiagnosis(system, levelOfDigest, 'ok');
 });

@@ -34,7 +34,8 @@ test('a stopped shim and a stopped command are told to go on when they are told 
   const id = await submit(system, { shell });
   const task = await system.agentTaskWhen(id, 'running', running);
   await content(last);
-  for (const pid of system.strays()) process.kill(pid, 'SIGSTOP');
+  // Its sleeps come and go.
+  for (const pid of system.strays()) killIfThere(pid, 'SIGSTOP');
   expect((await system.call('agent', 'POST', `/tasks/${id}/cancel`)).status).toBe(202);
   const stopped = await system.agentTaskWhen(id, 'ended', ended);
   // In its own way, which SIGKILL after the grace would not have left it.
@@ -146,13 +147,18 @@ test('P4, P8: what a start that took too long left behind is gone before the nex
   const repo = makeRepo(
     system,
     // A zombie has no command line.
-    `if [ -s ${daemon} ]; then grep -qsz . /proc/$(cat ${daemon})/cmdline && echo alive > ${second} || echo gone > ${second}; exit 0; fi; ` +
+    `if [ -s ${daemon} ]; then grep -qsz . /proc/$(cat ${daemon})/cmdline && echo alive >> ${second} || echo gone >> ${second}; exit 0; fi; ` +
       `${leaveDaemon(daemon)}; sleep 600`,
   );
-  const id = await submit(system, { command: ['true'], workspace: { worktree: { repo, ref: 'main' } } });
+  // On a slow machine git alone may take too long.
+  const id = await submit(system, {
+    command: ['true'],
+    workspace: { worktree: { repo, ref: 'main' } },
+    retry: { maxAttempts: 100 },
+  });
   const task = await system.agentTaskWhen(id, 'ended', ended);
-  expect(task).toMatchObject({ status: 'completed', attempt: 2 });
-  expect(await content(second)).toBe('gone');
+  expect(task.status).toBe('completed');
+  expect(new Set((await content(second)).split('\n'))).toEqual(new Set(['gone']));
   expect(system.strays()).toEqual([]);
 });
 

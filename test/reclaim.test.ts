@@ -4,12 +4,12 @@ import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Grant, ReclaimItem, ShownTask } from '@holdfast/shared';
 import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
+import { LEASE_MS, leaveOfLease } from './leases.ts';
 import { startSystem, type System, until } from './system.ts';
-
-const LEASE_MS = 5000;
 
 async function claim(system: System, worker: string, leaseMs = LEASE_MS): Promise<Grant> {
   const body = { claimId: uuidv7(), queue: 'ci', worker, leaseMs, waitMs: 60_000 };
@@ -37,7 +37,7 @@ const bulk = async (system: System, body: unknown): Promise<BulkAnswer> =>
 test('web shows the lease, heartbeat and progress of a claim as its worker renews it, also after a restart of web', async () => {
   await using system = await startSystem();
   const id = await system.submit({ payload: 1 }, { queue: 'ci' });
-  const { claim: held } = await claim(system, 'w1', 60_000);
+  const { claim: held } = await claim(system, 'w1');
   await say(system, held.token, 'heartbeat', { progress: { done: 1 } });
   const first = await system.webTaskWhen(id, 'with progress', (task) => task.claim?.progress !== undefined);
   expect(first).toMatchObject({ status: 'running', claim: { worker: 'w1', progress: { done: 1 } } });
@@ -51,27 +51,25 @@ test('web shows the lease, heartbeat and progress of a claim as its worker renew
   });
   await system.web.end('SIGKILL');
   await say(system, held.token, 'heartbeat', { progress: { done: 3 } });
-  const { claim: stated } = await system.agentTask(id);
   await system.web.start();
-  expect(
-    (
-      await system.webTaskWhen(
-        id,
-        'as its agent states it',
-        (task) => task.claim?.lastHeartbeatAt === stated?.lastHeartbeatAt,
-      )
-    ).claim,
-  ).toEqual(stated);
+  // The agent gives a new term by itself where it was not awake.
+  await until('web to show the claim as its agent states it', async () => {
+    const [shown, stated] = [await system.webTask(id), await system.agentTask(id)];
+    return (
+      isDeepStrictEqual(shown.claim, stated.claim) && isDeepStrictEqual(shown.claim?.progress, { done: 3 })
+    );
+  });
 });
 
 test('P1, P4, failure mode 7: a reclaim that is asked while the agent is down survives a SIGKILL of web and gives up exactly that attempt', async () => {
   await using system = await startSystem();
   const id = await system.submit({ payload: 1 }, { queue: 'ci' });
-  const old = await claim(system, 'w1', 600_000);
+  const old = await claim(system, 'w1');
   await say(system, old.claim.token, 'heartbeat');
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
   await system.agent.end('SIGKILL');
   await system.untilAgentIs('lost');
+  await system.webTaskWhen(id, 'unknown', (task) => task.status === 'unknown');
   expect(await reclaim(system, id, 1)).toMatchObject({
     status: 202,
     body: { status: 'unknown', pending: [{ action: 'reclaim' }] },
@@ -104,10 +102,11 @@ test('P1, P4, failure mode 7: a reclaim that is asked while the agent is down su
 });
 
 test('P4: a managed task that is reclaimed through web is stopped before its next attempt starts', async () => {
-  await using system = await startSystem();
+  // It ends by itself when it is told to.
+  await using system = await startSystem({ env: { HOLDFAST_KILL_GRACE_MS: '60000' } });
   const mark = join(system.home, 'alive');
   // Each attempt says when it begins and when it is gone; a second one in between would show.
-  const shell = `echo begin >> ${mark}; trap 'echo end >> ${mark}; exit 1' TERM; while :; do sleep 0.1; done`;
+  const shell = `trap 'echo end >> ${mark}; exit 1' TERM; echo begin >> ${mark}; while :; do sleep 0.1; done`;
   const id = await system.submit({ shell });
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
   await until('its first word', () => linesOf(mark).length === 1);
@@ -119,7 +118,8 @@ test('P4: a managed task that is reclaimed through web is stopped before its nex
   );
   await until('the word of the second', () => linesOf(mark).length >= 3);
   expect(linesOf(mark).slice(0, 3)).toEqual(['begin', 'end', 'begin']);
-  expect((await reclaim(system, id, 7)).body).toMatchObject({ code: 'attempt_changed' });
+  // An agent that takes its time is not waited for: then the refusal is told by the row alone.
+  await until('the refusal', async () => (await reclaim(system, id, 7)).body.code === 'attempt_changed');
   expect((await system.webTask(id)).refused).toMatchObject({ action: 'reclaim' });
   await system.call('web', 'POST', `/api/tasks/${id}/cancel`);
   await system.webTaskWhen(id, 'gone', (task) => task.status === 'cancelled');
@@ -166,7 +166,7 @@ test('P4: a reclaim that names its journal is refused by another one, though the
 /** A proxy before the agent that keeps reclaims until it is told to let them go. */
 async function holdReclaims(port: number) {
   const go = Promise.withResolvers<void>();
-  let held = 0;
+  const held = new Set<string>();
   const pass = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { method, url: path, headers } = incoming;
     const onward = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
@@ -179,16 +179,17 @@ async function holdReclaims(port: number) {
     incoming.pipe(onward);
   };
   const server = createServer((incoming, outgoing) => {
-    if (!new URL(incoming.url!, 'http://agent').pathname.endsWith('/reclaim'))
-      return pass(incoming, outgoing);
-    held += 1;
+    const { pathname } = new URL(incoming.url!, 'http://agent');
+    if (!pathname.endsWith('/reclaim')) return pass(incoming, outgoing);
+    held.add(pathname);
     void go.promise.then(() => pass(incoming, outgoing));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    held: () => held,
+    /** How many tasks are asked for; web asks again where it has no answer. */
+    held: () => held.size,
     letGo: () => go.resolve(),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
@@ -229,14 +230,18 @@ test.each(['new', 'restored'])(
     for (const id of [one, other])
       await system.agentTaskWhen(id, 'running', (task) => task.status === 'running');
     proxy.letGo();
-    expect((await asked).items).toMatchObject([{ id: one, result: 'refused', code: 'attempt_changed' }]);
+    const [item] = (await asked).items;
+    // What has no answer for 10 s is promised.
+    if (item?.result !== 'promised')
+      expect(item).toMatchObject({ id: one, result: 'refused', code: 'attempt_changed' });
     await alone;
     for (const id of [one, other]) {
       const { refused } = await system.webTaskWhen(id, 'refused', (task) => task.refused !== undefined);
-      // By the agent itself: web did not know of the other journal when it asked.
+      // By the agent itself: web did not know of the other journal when it asked. Where it had no answer for 10 s it asks
+      // again, and refuses by what it knows then.
       expect(refused).toMatchObject({
         action: 'reclaim',
-        message: expect.stringMatching(/^This agent's journal/),
+        message: expect.stringMatching(/^(This|The) agent's journal/),
       });
       expect(await system.agentTask(id)).toMatchObject({ status: 'running', attempt: 1 });
       expect((await system.agentEvents(id)).map(({ kind: event }) => event)).not.toContain('stopRequested');
@@ -250,7 +255,8 @@ test('P11: what each agent finds stale is reclaimed through web with its evidenc
     await system.submit({ payload: 1 }, { queue: 'ci' }),
     await system.submit({ shell: 'exec sleep 600' }),
   ];
-  await claim(system, 'w1', 20_000);
+  await claim(system, 'w1');
+  leaveOfLease(system, stale, LEASE_MS / 4);
   await system.webTaskWhen(stale, 'stale', (task) => task.attention?.[0]?.code === 'claim_silent');
   interface Reclaims {
     items: (ReclaimItem & { agentName: string })[];
@@ -267,7 +273,7 @@ test('P11: what each agent finds stale is reclaimed through web with its evidenc
   expect((await system.webTask(stale)).attempt).toBe(1);
   expect(await ask({})).toMatchObject({ items: [{ ...item, result: 'reclaimed' }] });
   await system.webTaskWhen(stale, 'queued again', (task) => task.status === 'queued');
-  expect((await system.webTask(busy)).status).toBe('running');
+  expect(await system.agentTask(busy)).toMatchObject({ status: 'running', attempt: 1 });
   await system.agent.end('SIGKILL');
   await system.untilAgentIs('lost');
   expect(await ask({ dryRun: true })).toMatchObject({
@@ -281,7 +287,7 @@ test('P2: the proof of a task is the agent’s look of this moment, and without 
   const id = await system.submit({ shell: 'exec sleep 600' });
   const held = await system.submit({ payload: 1 }, { queue: 'ci' });
   const running = await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
-  await claim(system, 'w1', 60_000);
+  await claim(system, 'w1');
   const proof = (of: string) =>
     system.call<{ verifiedAt: number; code?: string }>('web', 'GET', `/api/tasks/${of}/proof`);
   const seen = await proof(id);
@@ -312,6 +318,8 @@ test('bulk: a dry run changes nothing, a cancel stops all that a filter finds, a
     Array.from({ length: 6 }, () => system.submit({ shell: 'exec sleep 600' }, { labels: { batch: 'x' } })),
   );
   const other = await system.submit({ shell: 'exec sleep 600' });
+  // A submit that its agent has not answered yet is pending too.
+  for (const id of ids) await system.webTaskWhen(id, 'delivered', (task) => task.pending === undefined);
   const filter = { label: 'batch=x' };
   const would = await bulk(system, { action: 'cancel', filter, dryRun: true });
   expect(would.matched).toBe(6);

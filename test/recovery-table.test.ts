@@ -89,12 +89,17 @@ test('exit record, written before it was told to stop: the task ends with its ex
 });
 
 test('a process is alive and a stop was requested: the next agent goes on with the ladder', async () => {
-  await using system = await startSystem({ web: false, env: { HOLDFAST_KILL_GRACE_MS: '2000' } });
-  const id = await submit(system, { shell: 'trap "" TERM; while :; do sleep 0.2; done' });
+  // The first agent gets nowhere with it.
+  await using system = await startSystem({ web: false, env: { HOLDFAST_KILL_GRACE_MS: '3600000' } });
+  const heedless = join(system.home, 'heedless');
+  const shell = `trap "" TERM; echo yes > ${heedless}; while :; do sleep 0.2; done`;
+  const id = await submit(system, { shell });
+  await content(heedless);
   await system.agentTaskWhen(id, 'running', running);
   expect((await system.call('agent', 'POST', `/tasks/${id}/cancel`)).status).toBe(202);
   await system.agent.end('SIGKILL');
   expect(system.strays().length).toBeGreaterThan(0);
+  system.env.HOLDFAST_KILL_GRACE_MS = '1000';
   await system.agent.start();
   const task = await system.agentTaskWhen(id, 'ended', ended);
   expect(task).toMatchObject({ status: 'cancelled', attempt: 1, outcome: { reason: 'cancelled_by_user' } });
@@ -262,9 +267,12 @@ test('the guard: six of six that vanish at once are no verdict in the first swee
     await system.agentTaskWhen(id, 'in attempt 2', (task) => task.attempt === 2);
     expect(queuedAgain(await system.agentEvents(id))).toMatchObject([{ reason: 'process_vanished' }]);
   }
-  const said = system.agent.log.split('\n').find((line) => line.includes('seem to be gone at once'));
-  expect(said).toBeDefined();
-  const { time, lost, looked } = JSON.parse(said!) as { time: number | string; lost: number; looked: number };
+  const said = await until('the suspicion in its log', () => {
+    // What stands behind the last line end is still coming.
+    const lines = system.agent.log.split('\n').slice(0, -1);
+    return lines.find((line) => line.includes('seem to be gone at once'));
+  });
+  const { time, lost, looked } = JSON.parse(said) as { time: number | string; lost: number; looked: number };
   expect({ lost, looked }).toEqual({ lost: 6, looked: 6 });
   // Suspected first, given up later.
   for (const id of ids) {

@@ -4,12 +4,13 @@
  */
 import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { EventSource } from 'eventsource';
 import { expect, test } from 'vitest';
 import { uuidv7 } from 'uuidv7';
 import type { ShownSession, ShownTask, Task, TaskEvent } from '@holdfast/shared';
 import { CuttingProxy } from './cutting-proxy.ts';
-import { startSystem, type System, until } from './system.ts';
+import { NEVER_LOST, startSystem, type System, until } from './system.ts';
 
 const ended = (task: { endedAt?: number | undefined }) => task.endedAt !== undefined;
 
@@ -27,6 +28,21 @@ async function allOf<T>(system: System, name: 'agent' | 'web', path: string): Pr
   }
 }
 
+interface Place {
+  seq: number;
+  chain: string;
+}
+
+/** Where web has come to in the log of its agent. */
+function placeOf(system: System): Place | undefined {
+  const database = new Database(join(system.webHome, 'web.db'), { readonly: true });
+  try {
+    return database.prepare('SELECT seq, chain FROM agents').get() as Place | undefined;
+  } finally {
+    database.close();
+  }
+}
+
 /** Waits until web has applied all that the agent has, and says that it agrees. */
 async function untilInStep(system: System): Promise<void> {
   await until('web to be in step with the agent', async () => {
@@ -36,10 +52,13 @@ async function untilInStep(system: System): Promise<void> {
         'GET',
         '/api/state',
       ),
-      system.call<{ live: number }>('agent', 'GET', '/agent'),
+      system.call<{ head: number; chain: string }>('agent', 'GET', '/agent'),
     ]);
     const [link] = state.body.agents;
-    return agent.status === 200 && link?.state === 'live' && link.lag === 0 && link.digestOk === true;
+    if (link?.state !== 'live' || link.lag !== 0 || link.digestOk !== true) return false;
+    // Web's word is of the last heartbeat: what the agent has put on record since has to be there too.
+    const place = placeOf(system);
+    return place?.seq === agent.body.head && place.chain === agent.body.chain;
   });
 }
 
@@ -87,50 +106,54 @@ test('scenario 1, failure mode 8: 500 tasks that end at once, submitted together
 
 // Fails without: the replay from the reader’s cursor: from the head instead (`#preamble` in the agent’s
 // events.ts).
-test('scenario 2, failure mode 11, P6: 300 cuts at random byte offsets under load, then half-open: nothing missed, nothing twice', async () => {
-  await using system = await startSystem({ web: 'remote', env: { HOLDFAST_SLOTS: '8' } });
-  await using proxy = await CuttingProxy.open(system.agent.port);
-  await system.follow(proxy.url);
-  const random = seededRandom(20_260_101);
-  const done = new AbortController();
-  proxy.cutEach(() => 1 + Math.floor(random() * 6000));
-  proxy.cutAll();
-  const { body: known } = await system.call<{ agents: { id: string }[] }>('web', 'GET', '/api/state');
-  // Load goes on until the cuts are done: each task is a few events. Web is told not to wait between its tries.
-  const load = (async () => {
-    while (!done.signal.aborted) {
-      await system.call('web', 'POST', `/api/agents/${known.agents[0]!.id}/reconnect`);
-      await Promise.all(
-        Array.from({ length: 4 }, () =>
-          system.call('agent', 'POST', '/tasks', {
-            id: uuidv7(),
-            sessionId: 'load',
-            spec: { command: ['true'] },
-          }),
-        ),
-      );
+test(
+  'scenario 2, failure mode 11, P6: 300 cuts at random byte offsets under load, then half-open: nothing missed, nothing twice',
+  { timeout: 600_000 },
+  async () => {
+    await using system = await startSystem({ web: 'remote', env: { HOLDFAST_SLOTS: '8' } });
+    await using proxy = await CuttingProxy.open(system.agent.port);
+    await system.follow(proxy.url);
+    const random = seededRandom(20_260_101);
+    const done = new AbortController();
+    proxy.cutEach(() => 1 + Math.floor(random() * 6000));
+    proxy.cutAll();
+    const { body: known } = await system.call<{ agents: { id: string }[] }>('web', 'GET', '/api/state');
+    // Load goes on until the cuts are done: each task is a few events. Web is told not to wait between its tries.
+    const load = (async () => {
+      while (!done.signal.aborted) {
+        await system.call('web', 'POST', `/api/agents/${known.agents[0]!.id}/reconnect`);
+        await Promise.all(
+          Array.from({ length: 4 }, () =>
+            system.call('agent', 'POST', '/tasks', {
+              id: uuidv7(),
+              sessionId: 'load',
+              spec: { command: ['true'] },
+            }),
+          ),
+        );
+      }
+    })();
+    try {
+      await until('300 cuts', () => proxy.cuts >= 300, 400_000);
+    } finally {
+      done.abort();
+      await load;
     }
-  })();
-  try {
-    await until('300 cuts', () => proxy.cuts >= 300, 240_000);
-  } finally {
-    done.abort();
-    await load;
-  }
-  proxy.cutEach(undefined);
-  proxy.cutAll();
-  await system.untilAgentIs('live');
-  proxy.freeze();
-  await system.untilAgentIs('lost');
-  proxy.thaw();
-  await untilInStep(system);
-  await until(
-    'the load to be worked off',
-    async () => (await system.call<{ live: number }>('agent', 'GET', '/agent')).body.live === 0,
-  );
-  await untilInStep(system);
-  await expectEqual(system);
-});
+    proxy.cutEach(undefined);
+    proxy.cutAll();
+    await system.untilAgentIs('live');
+    proxy.freeze();
+    await system.untilAgentIs('lost');
+    proxy.thaw();
+    await untilInStep(system);
+    await until(
+      'the load to be worked off',
+      async () => (await system.call<{ live: number }>('agent', 'GET', '/agent')).body.live === 0,
+    );
+    await untilInStep(system);
+    await expectEqual(system);
+  },
+);
 
 test('scenario 3: a browser that was closed during the task is shown its end when it comes back', async () => {
   await using system = await startSystem();
@@ -151,7 +174,7 @@ test('scenario 3: a browser that was closed during the task is shown its end whe
 });
 
 test('scenario 4, failure mode 9: web killed in the middle of a task comes back with it, and nothing runs twice', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const gate = join(system.home, 'gate');
   const id = await system.submit({ shell: `echo once; until [ -e ${gate} ]; do sleep 0.05; done; exit 5` });
   await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
@@ -182,7 +205,6 @@ test('scenario 5, P2, P7, P9, failure mode 10: a killed agent makes its tasks un
   const staying = await system.submit({ shell: 'exec sleep 600' });
   for (const id of [ending, staying])
     await system.webTaskWhen(id, 'running', (task) => task.status === 'running');
-  const killedAt = Date.now();
   await system.agent.end('SIGKILL');
   for (const id of [ending, staying]) {
     const task = await system.webTaskWhen(id, 'unknown', (one) => one.status === 'unknown');
@@ -190,7 +212,7 @@ test('scenario 5, P2, P7, P9, failure mode 10: a killed agent makes its tasks un
       lastStatus: 'running',
       knowledge: { state: 'unknown', reason: 'agent_unreachable' },
     });
-    expect(task.unknownSince).toBeGreaterThanOrEqual(killedAt);
+    expect(task.unknownSince).toBeGreaterThanOrEqual(task.startedAt!);
     expect(task.knowledge.asOf).toBeLessThanOrEqual(task.unknownSince!);
   }
   writeFileSync(gate, '');
@@ -211,9 +233,12 @@ test('scenario 5, P2, P7, P9, failure mode 10: a killed agent makes its tasks un
   expect(back.lastStatus).toBeUndefined();
   type Doubts = { items: { reason: string; lastStatus: string; resolvedAt?: number; resolvedTo?: string }[] };
   const { body } = await system.call<Doubts>('web', 'GET', `/api/tasks/${ending}/knowledge`);
-  expect(body.items).toMatchObject([
-    { reason: 'agent_unreachable', lastStatus: 'running', resolvedTo: 'failed' },
-  ]);
+  // On a machine that stands still for longer than the deadline there was another doubt before.
+  expect(body.items.at(-1)).toMatchObject({
+    reason: 'agent_unreachable',
+    lastStatus: 'running',
+    resolvedTo: 'failed',
+  });
   await untilInStep(system);
   await expectEqual(system);
 });
@@ -248,7 +273,7 @@ test('scenario 6: 20 sessions at once keep their ids, and a runner’s own id is
 });
 
 test('P12: without its SessionStore web comes back with the same tasks, sessions and events', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   const ids = await Promise.all(
     ['a', 'b', 'b'].map((sessionId) => system.submit({ shell: 'exit 0' }, { sessionId })),
   );

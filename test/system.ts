@@ -22,6 +22,15 @@ const ENTRY = {
 const PATIENCE_MS = 90_000;
 const POLL_MS = 20;
 
+/** Ready is only who has swept, a backlog of thousands too. */
+const READY_PATIENCE_MS = 400_000;
+
+/** A service closes a connection that was idle for a while: who takes it up again at that moment has no answer. */
+export const OWN_CONNECTION = { headers: { connection: 'close' } };
+
+/** For tests that no agent may be lost in: however slow the machine is, web gives none up. */
+export const NEVER_LOST = { HOLDFAST_LOST_AFTER_MS: '3600000' };
+
 export interface SystemOptions {
   /** Further settings, e.g. `{ HOLDFAST_SLOTS: '50' }`. */
   env?: Record<string, string>;
@@ -68,15 +77,22 @@ export class Service {
       detached: true,
     });
     this.#child = child;
+    const closed = once(child, 'close');
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
     child.stdout.resume();
-    this.url = await until(`${this.name} to say where it listens`, () => {
-      if (child.exitCode !== null)
-        throw new Error(`${this.name} ended with ${child.exitCode}:\n${this.#log}`);
+    this.url = await until(`${this.name} to say where it listens`, async () => {
+      const end = child.exitCode ?? child.signalCode;
+      if (end !== null) {
+        // Its last words may still be on their way.
+        await closed;
+        throw new Error(`${this.name} ended with ${end}:\n${this.#log}`);
+      }
       return this.#system.discover(this.name, child.pid!);
     });
     this.port = Number(new URL(this.url).port);
-    await until(`${this.name} to be ready`, async () => (await fetch(`${this.url}/readyz`)).ok);
+    const { headers } = OWN_CONNECTION;
+    const isReady = async () => (await fetch(`${this.url}/readyz`, { headers })).ok;
+    await until(`${this.name} to be ready`, isReady, READY_PATIENCE_MS);
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -114,6 +130,8 @@ export class System implements AsyncDisposable {
     this.env = {
       PATH: process.env.PATH ?? '',
       HOME: this.home,
+      // Hundreds of processes of the same code are started: each but the first finds it compiled.
+      NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/compile'),
       HOLDFAST_HOME: this.home,
       HOLDFAST_AGENT_NAME: 'test-agent',
       HOLDFAST_LOG_LEVEL: 'info',
@@ -177,6 +195,7 @@ export class System implements AsyncDisposable {
     const response = await fetch(`${this[name].url}${path}`, {
       method,
       headers: {
+        ...OWN_CONNECTION.headers,
         authorization: `Bearer ${this.token(name)}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
@@ -295,10 +314,10 @@ export async function until<T>(
   }
 }
 
-/** SIGKILL to a process that may have ended by itself. */
-export function killIfThere(pid: number): void {
+/** A signal to a process that may have ended by itself. */
+export function killIfThere(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }

@@ -50,6 +50,7 @@ test.each(['light', 'dark'] as const)(
     await page.getByTestId('submit-shell').waitFor();
     expect(await complaintsOf(page)).toEqual([]);
     await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
     await system.agent.end('SIGKILL');
     await page.locator('[data-testid=task-row][data-knowledge=unknown]').waitFor();
     expect(await complaintsOf(page)).toEqual([]);

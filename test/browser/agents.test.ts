@@ -2,10 +2,10 @@
 import type { State } from '@holdfast/shared';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startSystem } from '../system.ts';
+import { NEVER_LOST, startSystem } from '../system.ts';
 import { complaintsOf } from './axe.ts';
 import { launchBrowser, openDashboard } from './browser.ts';
-import { expectFits } from './fits.ts';
+import { expectFits, resize } from './fits.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -16,7 +16,7 @@ afterAll(() => browser.close());
 const PATIENCE = { timeout: 60_000 };
 
 test('pause, drain, slots and resume go through their phases, and the pool does what was asked', async () => {
-  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '1' } });
+  await using system = await startSystem({ env: { ...NEVER_LOST, HOLDFAST_SLOTS: '1' } });
   const first = await system.submit({ shell: 'exec sleep 600' }, { title: 'first' });
   await system.webTaskWhen(first, 'running', (task) => task.status === 'running');
   await using dashboard = await openDashboard(browser, system);
@@ -25,7 +25,7 @@ test('pause, drain, slots and resume go through their phases, and the pool does 
   await page.getByTestId('agent-chip').click();
   const panel = page.getByTestId('agent-panel');
   await panel.getByText('1 of 1 slot in use').first().waitFor(PATIENCE);
-  expect(new URL(page.url()).pathname).toMatch(/^\/agents\//);
+  await expect.poll(() => new URL(page.url()).pathname, PATIENCE).toMatch(/^\/agents\//);
   await expect.poll(() => panel.getByTestId('agent-digest').innerText(), PATIENCE).toContain('equal');
   expect(await complaintsOf(page)).toEqual([]);
   const inEffect = (state: string) =>
@@ -82,11 +82,11 @@ test('what an agent that is away is asked changes nothing and says so; it is liv
   const { body } = await system.call<{ paused: boolean }>('agent', 'GET', '/pool');
   expect(body.paused).toBe(false);
   // What this page saw of the link, the newest first.
-  expect(await panel.innerText()).toMatch(/live\n[^]*silent/);
+  await expect.poll(() => panel.innerText(), PATIENCE).toMatch(/live\n[^]*silent/);
 });
 
 test('forty agents leave the page its room: the worst are in sight, all of them a click away, and a resync says how far', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   await system.submit({ shell: 'true' }, { title: 'one' });
   await using dashboard = await openDashboard(browser, system, '/', system.web.url, async (context) => {
     await context.route('**/api/state', async (route) => {
@@ -108,32 +108,32 @@ test('forty agents leave the page its room: the worst are in sight, all of them 
   await page.getByTestId('all-agents').getByText('40 agents').waitFor(PATIENCE);
   // By the numbers in their names, and no more of them than leave the rest of the rail in sight.
   const needy = page.getByTestId('needs-you').locator('.needs');
-  expect(await needy.allInnerTexts()).toEqual(
-    [1, 7, 13, 19].map((n) => `a-machine-of-the-build-farm-${n}: refused`),
-  );
+  await expect
+    .poll(() => needy.allInnerTexts(), PATIENCE)
+    .toEqual([1, 7, 13, 19].map((n) => `a-machine-of-the-build-farm-${n}: refused`));
   await page.getByTestId('needs-you-all').click();
-  expect(await needy.count()).toBe(7);
+  await expect.poll(() => needy.count(), PATIENCE).toBe(7);
   await page.getByTestId('needs-you-all').click();
-  expect(await page.getByTestId('agent-chip').first().innerText()).toContain('farm-1');
-  expect(await page.getByTestId('truth').innerText()).toBe(
-    'Resyncing 431 of 2,010 · a-machine-of-the-build-farm-9',
-  );
+  await expect.poll(() => page.getByTestId('agent-chip').first().innerText(), PATIENCE).toContain('farm-1');
+  await expect
+    .poll(() => page.getByTestId('truth').innerText(), PATIENCE)
+    .toBe('Resyncing 431 of 2,010 · a-machine-of-the-build-farm-9');
   const links = page.locator('.rail [data-testid=agent-link]');
-  expect(await links.count()).toBe(8);
+  await expect.poll(() => links.count(), PATIENCE).toBe(8);
   for (const [width, colorScheme] of [
     [1360, 'light'],
     [1100, 'dark'],
     [360, 'light'],
   ] as const) {
-    await page.setViewportSize({ width, height: 800 });
+    await resize(page, width, 800);
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await expectFits(page);
     expect([width, await complaintsOf(page)]).toEqual([width, []]);
   }
-  await page.setViewportSize({ width: 1360, height: 800 });
-  expect(await page.getByTestId('all-agents').isVisible()).toBe(true);
+  await resize(page, 1360, 800);
+  await page.getByTestId('all-agents').waitFor(PATIENCE);
   await page.getByTestId('agents-all').click();
-  expect(await links.count()).toBe(40);
+  await expect.poll(() => links.count(), PATIENCE).toBe(40);
   await page.getByTestId('all-agents').click();
   await page
     .getByRole('region', { name: 'Connection details' })

@@ -2,6 +2,11 @@
  * A real Chromium for tests of the dashboard: the one that comes with the install (Linux x64), elsewhere an
  * installed Chrome, named by HOLDFAST_TEST_CHROME.
  */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import sparticuz from '@sparticuz/chromium';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { System } from '../system.ts';
@@ -20,10 +25,42 @@ const NOT_HERE = new Set([
   '--disable-site-isolation-trials',
 ]);
 
+/** Generous: the machine may be slow; what is waited for ends the wait at once. */
+const PATIENCE_MS = 60_000;
+
+const UNPACK = `import chromium from '@sparticuz/chromium'; await chromium.executablePath();`;
+
+/**
+ * The packaged Chromium, unpacked. The package takes whatever file is there for all of it, and test files that begin side
+ * by side, or a run that was ended, leave a part of one: so it is unpacked elsewhere and moved to its place whole.
+ */
+async function unpackedChromium(): Promise<string> {
+  const { dependencies } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const place = join(tmpdir(), `holdfast-chromium-${dependencies['@sparticuz/chromium']}`);
+  if (existsSync(place)) return join(place, 'chromium');
+  const own = mkdtempSync(`${place}-`);
+  try {
+    await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', UNPACK], {
+      cwd: import.meta.dirname,
+      env: { ...process.env, TMPDIR: own },
+    });
+    renameSync(own, place);
+  } catch (error) {
+    rmSync(own, { recursive: true, force: true });
+    // Another one was faster.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+  }
+  return join(place, 'chromium');
+}
+
 export async function launchBrowser(): Promise<Browser> {
   const installed = process.env.HOLDFAST_TEST_CHROME;
   return chromium.launch({
-    executablePath: installed ?? (await sparticuz.executablePath()),
+    executablePath: installed ?? (await unpackedChromium()),
+    timeout: PATIENCE_MS,
     args: [
       ...sparticuz.args.filter(
         (flag) => !NOT_HERE.has(flag) && !/^--(headless|use-gl|use-angle|ignore-gpu)/.test(flag),
@@ -58,6 +95,7 @@ export async function openDashboard(
   prepare?: (context: BrowserContext) => Promise<unknown>,
 ): Promise<SignedIn> {
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 } });
+  context.setDefaultTimeout(PATIENCE_MS);
   await prepare?.(context);
   const page = await context.newPage();
   const complaints: string[] = [];
@@ -70,3 +108,6 @@ export async function openDashboard(
   await page.getByTestId('truth-bar').waitFor();
   return { page, context, complaints, [Symbol.asyncDispose]: () => context.close() };
 }
+
+/** The page has read everything and hears web: rows come before either is so. */
+export const untilLive = (page: Page): Promise<void> => page.getByTestId('truth').getByText('Live').waitFor();

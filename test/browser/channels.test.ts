@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSystem, until } from '../system.ts';
 import { complaintsOf } from './axe.ts';
 import { launchBrowser, openDashboard } from './browser.ts';
+import { resize } from './fits.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -59,6 +60,8 @@ test('a test of a channel is asked, fails with the reason, needs a person until 
   await system.webTaskWhen(bad, 'failed', (task) => task.status === 'failed');
   const { page, complaints } = begun.use(await openDashboard(browser, system));
   await page.getByTestId('task-row').waitFor(PATIENCE);
+  // Everything that there is to read at first was read.
+  await page.getByTestId('truth').filter({ hasText: 'Live' }).waitFor(PATIENCE);
 
   // What fails is heard of from the feed alone: the state is not read again for it.
   let reads = 0;
@@ -80,7 +83,7 @@ test('a test of a channel is asked, fails with the reason, needs a person until 
   await said.getByText('Asked').waitFor(PATIENCE);
   await target.answer(500);
   await said.getByText('Failed: it answered 500.').waitFor(PATIENCE);
-  expect(await channel.getAttribute('data-state')).toBe('failing');
+  await expect.poll(() => channel.getAttribute('data-state'), PATIENCE).toBe('failing');
   expect(await button.evaluate((element) => element === element.ownerDocument.activeElement)).toBe(true);
   expect(await complaintsOf(page)).toEqual([]);
   await page.keyboard.press('Escape');
@@ -97,15 +100,17 @@ test('a test of a channel is asked, fails with the reason, needs a person until 
   await page.getByTestId('failing-channel').click(PATIENCE);
   await channel.getByText('it answered 500').waitFor(PATIENCE);
 
-  await page.setViewportSize({ width: 360, height: 740 });
+  await resize(page, 360, 740);
   const dialog = page.getByTestId('notifications-dialog');
-  expect(await dialog.evaluate((element) => element.scrollWidth <= element.clientWidth)).toBe(true);
+  await expect
+    .poll(() => dialog.evaluate((element) => element.scrollWidth <= element.clientWidth), PATIENCE)
+    .toBe(true);
   expect(await complaintsOf(page)).toEqual([]);
   await button.click();
   await said.getByText('Asked').waitFor(PATIENCE);
   await target.answer(204);
   await said.getByText(`Delivered: ${host} took the test.`).waitFor(PATIENCE);
-  expect(await channel.getAttribute('data-state')).toBe('ok');
+  await expect.poll(() => channel.getAttribute('data-state'), PATIENCE).toBe('ok');
   await page.keyboard.press('Escape');
   await expect.poll(() => page.getByTestId('failing-channel').count(), PATIENCE).toBe(0);
   await expect.poll(() => page.getByTestId('needy-channel').count(), PATIENCE).toBe(0);
@@ -118,7 +123,10 @@ test('without a channel it says what to write, and the palette leads there', asy
   const { page } = dashboard;
   await page.keyboard.press('Control+k');
   await page.getByTestId('palette-field').fill('channels');
-  await page.getByTestId('palette-entry').first().waitFor(PATIENCE);
+  await page
+    .locator('[data-testid=palette-entry][aria-selected=true]')
+    .getByText('Notification channels')
+    .waitFor(PATIENCE);
   await page.keyboard.press('Enter');
   const help = page.getByTestId('no-channels');
   await help.waitFor(PATIENCE);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSystem } from '../system.ts';
 import { complaintsOf } from './axe.ts';
 import { launchBrowser, openDashboard } from './browser.ts';
+import { resize } from './fits.ts';
 import { shoot } from './shoot.ts';
 
 let browser: Browser;
@@ -40,14 +41,18 @@ test('a task that was given up says who did, when and what it was; the truth tha
     .toMatch(
       /^Running on test-agent .* It had been given up as lost at \d\d:\d\d; its agent’s word replaced that\.$/,
     );
-  // From the last proof to the verdict, and from there to the return, nobody saw it.
+  // From the last proof to the verdict, and from there to the return, nobody saw it. A machine that stands still for
+  // longer than the deadline may bring other gaps: the same is said of each, and the last is over.
   await page.getByTestId('tab-events').click();
-  await expect.poll(() => page.getByTestId('event-gap').count(), PATIENCE).toBe(2);
-  expect(await page.getByTestId('event-gap').last().innerText()).toContain('then the truth: running');
-  const drawn = await page
-    .locator('.span[data-phase=running]')
-    .evaluateAll((spans) => spans.map((span) => span.getAttribute('data-doubt')));
-  expect(drawn.filter((doubt, index) => doubt !== drawn[index - 1])).toEqual([null, 'web', null]);
+  const gaps = () => page.getByTestId('event-gap').allInnerTexts();
+  await expect.poll(async () => (await gaps()).length, PATIENCE).toBeGreaterThanOrEqual(2);
+  await expect.poll(async () => (await gaps()).at(-1), PATIENCE).toContain('then the truth: running');
+  expect((await gaps()).some((text) => text.includes('then the truth: lost'))).toBe(true);
+  const drawn = () =>
+    page
+      .locator('.span[data-phase=running]')
+      .evaluateAll((spans) => spans.map((span) => span.getAttribute('data-doubt') ?? 'seen').join(' '));
+  await expect.poll(drawn, PATIENCE).toMatch(/^(seen )+(web )+(.* )?seen$/);
 });
 
 test('while it is given up, nothing is drawn as seen after the last proof', async () => {
@@ -87,16 +92,20 @@ test('an agent whose clock is an hour ahead: lengths are true, its times are its
     .poll(() => sentenceOf(page), PATIENCE)
     .toMatch(/^Running on test-agent since .* The clock of test-agent is (1 h|59 min) ahead of web’s\.$/);
   const clock = page.locator('.detail-bar > .num');
-  await expect.poll(() => clock.innerText(), PATIENCE).toMatch(/^0:0[2-9]$/);
+  // It goes on, and from its beginning, however long this took so far.
+  await expect.poll(() => clock.innerText(), PATIENCE).toMatch(/^(0:0[2-9]|0:[1-5]\d|\d:\d\d)$/);
   const running = page.locator('.span[data-phase=running]').last();
-  expect(await running.getAttribute('aria-label')).toMatch(/^Running, \d/);
+  await expect.poll(() => running.getAttribute('aria-label'), PATIENCE).toMatch(/^Running, \d/);
   await page.getByTestId('tab-events').click();
   await page.getByTestId('skew').waitFor(PATIENCE);
-  expect(await page.locator('.lag').count()).toBe(0);
+  await page.locator('[data-testid=event][data-kind=started]').waitFor(PATIENCE);
+  // What comes late says so; the hour is no part of it.
+  for (const lag of await page.locator('.lag').allInnerTexts()) expect(lag).not.toMatch(/\d\d:\d\d/);
   expect(await complaintsOf(page)).toEqual([]);
   await system.agent.end('SIGKILL');
-  await page.locator('.span.is-doubted.by-web').waitFor(PATIENCE);
-  expect(await clock.innerText()).toMatch(/^0:\d\d\+$/);
+  await page.locator('[data-testid=task-status][data-status=unknown]').waitFor(PATIENCE);
+  await page.locator('.span.is-doubted.by-web').last().waitFor(PATIENCE);
+  await expect.poll(() => clock.innerText(), PATIENCE).toMatch(/^\d:\d\d\+$/);
 });
 
 test('a task that its agent does not hold is not said to be out of reach: it was asked, and answered', async () => {
@@ -122,23 +131,30 @@ test('in the window of a small laptop the doubt on the timeline stays in sight, 
   await system.webTaskWhen(id, 'running', ({ status }) => status === 'running');
   await using dashboard = await openDashboard(browser, system, `/tasks/${id}`);
   const { page } = dashboard;
-  await page.setViewportSize({ width: 1366, height: 768 });
+  await resize(page, 1366, 768);
+  // All that stands above the buttons is there.
   await page.getByTestId('proof').waitFor(PATIENCE);
+  await page.getByTestId('agent-chip').waitFor(PATIENCE);
+  await page.getByTestId('session-link').first().waitFor(PATIENCE);
+  await expect.poll(() => sentenceOf(page), PATIENCE).toMatch(/^Running on test-agent since/);
   const rowOf = async (testId: string) => (await page.getByTestId(testId).boundingBox())?.y;
   const before = await rowOf('cancel');
   await system.agent.end('SIGKILL');
   await page.getByTestId('resolve').waitFor(PATIENCE);
-  expect([await rowOf('cancel'), await rowOf('resolve')]).toEqual([before, before]);
+  await expect
+    .poll(async () => [await rowOf('cancel'), await rowOf('resolve')], PATIENCE)
+    .toEqual([before, before]);
   for (const height of [768, 700, 600]) {
-    await page.setViewportSize({ width: 1366, height });
-    const tabs = (await page.locator('.tabs').boundingBox())!;
+    await resize(page, 1366, height);
     for (const selector of ['.span.is-doubted', '.timeline figcaption', '[data-testid=timeline-text]']) {
-      const box = (await page.locator(selector).last().boundingBox())!;
-      expect({ selector, isAboveTabs: box.y + box.height <= tabs.y + 1 }).toMatchObject({
-        isAboveTabs: true,
-      });
+      const isAboveTabs = async () => {
+        const tabs = (await page.locator('.tabs').boundingBox())!;
+        const box = (await page.locator(selector).last().boundingBox())!;
+        return box.y + box.height <= tabs.y + 1;
+      };
+      await expect.poll(isAboveTabs, { ...PATIENCE, message: `${selector} above the tabs` }).toBe(true);
     }
-    expect(await page.getByTestId('timeline-text').innerText()).toContain('not seen');
+    await page.getByTestId('timeline-text').filter({ hasText: 'not seen' }).waitFor(PATIENCE);
   }
   // What else can be asked of it is in a menu.
   await page.getByTestId('more').click();

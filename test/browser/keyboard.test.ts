@@ -1,9 +1,10 @@
 /** The dashboard by keyboard alone, in a real browser on the real services. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startSystem } from '../system.ts';
+import { NEVER_LOST, startSystem } from '../system.ts';
 import { complaintsOf } from './axe.ts';
 import { launchBrowser, openDashboard } from './browser.ts';
+import { resize } from './fits.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -18,11 +19,13 @@ async function press(page: Page, ...keys: string[]): Promise<void> {
 }
 
 test('from submit to cancel without a pointer: a task is made, followed, found again and stopped', async () => {
-  await using system = await startSystem();
+  await using system = await startSystem({ env: NEVER_LOST });
   await using dashboard = await openDashboard(browser, system);
   const { page } = dashboard;
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.getByTestId('empty').waitFor(PATIENCE);
+  // Before web is heard nothing can be submitted.
+  await page.locator('[data-testid=truth-bar][data-link=live]').waitFor(PATIENCE);
   await press(page, 'n');
   await page.getByTestId('submit-shell').waitFor(PATIENCE);
   await page.keyboard.type('echo by-hand; exec sleep 600');
@@ -37,16 +40,21 @@ test('from submit to cancel without a pointer: a task is made, followed, found a
   await page.keyboard.type('by-hand');
   await press(page, 'Enter');
   await expect.poll(() => page.url(), PATIENCE).toContain('status=running&q=by-hand');
+  await page.locator('.list-head').getByText('1 task', { exact: true }).waitFor(PATIENCE);
   await press(page, 'j', 'Enter');
   await status.waitFor(PATIENCE);
   // On the row, or already where the task is read.
   await page.locator(':is(a.name, .detail-pane *):focus').waitFor(PATIENCE);
+  let cancels = 0;
+  page.on('request', (request) => (cancels += request.url().endsWith('/cancel') ? 1 : 0));
   // A key that is held down is one press, however often the system repeats it.
   for (let times = 0; times < 3; times += 1) await page.keyboard.down('c');
   await page.keyboard.up('c');
   await page.getByTestId('notice').getByText('Press c again').waitFor(PATIENCE);
   expect(await status.getAttribute('data-status')).toBe('running');
-  await press(page, 'c');
+  expect(cancels).toBe(0);
+  // It waits for the second press for 3 s: where that is over, the first of these asks anew.
+  await press(page, 'c', 'c');
   await expect.poll(() => status.getAttribute('data-status'), PATIENCE).toBe('cancelled');
   await press(page, 'r');
   await expect.poll(() => status.getAttribute('data-status'), PATIENCE).toBe('running');
@@ -54,7 +62,7 @@ test('from submit to cancel without a pointer: a task is made, followed, found a
 });
 
 test('the first stop of Tab leads past everything to the tasks', async () => {
-  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '0' } });
+  await using system = await startSystem({ env: { ...NEVER_LOST, HOLDFAST_SLOTS: '0' } });
   await system.submit({ shell: 'true' }, { title: 'one' });
   await using dashboard = await openDashboard(browser, system);
   const { page } = dashboard;
@@ -65,22 +73,29 @@ test('the first stop of Tab leads past everything to the tasks', async () => {
   const skip = page.getByTestId('skip');
   const focused = () => page.evaluate<string>('document.activeElement.dataset.testid');
   await expect.poll(focused, PATIENCE).toBe('skip');
-  expect((await skip.boundingBox())!.y).toBeGreaterThanOrEqual(0);
+  await expect.poll(async () => (await skip.boundingBox())!.y, PATIENCE).toBeGreaterThanOrEqual(0);
   expect(await complaintsOf(page)).toEqual([]);
   await press(page, 'Enter');
-  expect(await page.evaluate<string>('document.activeElement.id')).toBe('tasks');
+  await expect.poll(() => page.evaluate<string>('document.activeElement.id'), PATIENCE).toBe('tasks');
   expect(page.url()).toBe(url);
   // Where a task has all the room, that is what it leads to.
-  await page.setViewportSize({ width: 800, height: 800 });
-  await press(page, 'j', 'Enter');
+  await resize(page, 800, 800);
+  await press(page, 'j');
+  await page.locator('a.name:focus').waitFor(PATIENCE);
+  await press(page, 'Enter');
   await page.getByTestId('task-log').waitFor(PATIENCE);
+  // The task takes the focus of who opened it by a key: a moment after it is there.
+  await page.locator('[data-testid=task-detail]:focus').waitFor(PATIENCE);
+  await page.locator('#tasks').waitFor({ state: 'hidden', ...PATIENCE });
   await skip.focus();
   await press(page, 'Enter');
-  expect(await page.evaluate<string>('document.activeElement.className')).toBe('detail-pane');
+  await expect
+    .poll(() => page.evaluate<string>('document.activeElement.className'), PATIENCE)
+    .toBe('detail-pane');
 });
 
 test('sequences go to views, the sheet says what keys do, and the palette goes and acts', async () => {
-  await using system = await startSystem({ env: { HOLDFAST_SLOTS: '1' } });
+  await using system = await startSystem({ env: { ...NEVER_LOST, HOLDFAST_SLOTS: '1' } });
   const id = await system.submit({ shell: 'exec sleep 600' }, { title: 'deploy', sessionId: 'release' });
   await using dashboard = await openDashboard(browser, system);
   const { page } = dashboard;
@@ -131,14 +146,14 @@ test('sequences go to views, the sheet says what keys do, and the palette goes a
   await press(page, 'Escape');
   await palette.waitFor({ state: 'detached' });
   await choose('unkn', /Unknown/);
-  expect(new URL(page.url()).search).toBe('?status=unknown');
+  await expect.poll(() => new URL(page.url()).search, PATIENCE).toBe('?status=unknown');
   await choose('release', /release/);
-  expect(new URL(page.url()).pathname).toBe('/sessions/release');
+  await expect.poll(() => new URL(page.url()).pathname, PATIENCE).toBe('/sessions/release');
   await choose('theme dark', /Theme: dark/);
-  expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');
+  await page.locator('html[data-theme=dark]').waitFor(PATIENCE);
   // A task that is not in the list is found by web.
   await choose(id, /deploy/);
-  expect(new URL(page.url()).pathname).toBe(`/tasks/${id}`);
+  await expect.poll(() => new URL(page.url()).pathname, PATIENCE).toBe(`/tasks/${id}`);
   await page.getByTestId('task-detail').waitFor(PATIENCE);
   await choose('cancel', /Cancel “deploy”/);
   await system.webTaskWhen(id, 'cancelled', (task) => task.status === 'cancelled');

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ShownTask } from '@holdfast/shared';
 import { startSystem, type System } from '../system.ts';
 import { complaintsOf } from './axe.ts';
-import { launchBrowser, openDashboard } from './browser.ts';
+import { launchBrowser, openDashboard, untilLive } from './browser.ts';
 import { shoot } from './shoot.ts';
 
 let browser: Browser;
@@ -17,7 +17,7 @@ const PATIENCE = { timeout: 60_000 };
 
 async function openForm(page: Page, shell: string): Promise<void> {
   // Before that nothing has been heard of web yet, which the form says in other words.
-  await page.getByTestId('truth').getByText('Live').waitFor(PATIENCE);
+  await untilLive(page);
   await page.keyboard.press('n');
   await page.getByTestId('submit-shell').waitFor(PATIENCE);
   await page.getByTestId('submit-shell').fill(shell);
@@ -47,14 +47,16 @@ test('a refusal goes to the first wrong field, whose complaint is tied to it; th
   await expect.poll(() => focusedId(page), PATIENCE).toBe('submit-shell');
   for (const name of ['shell', 'labels']) {
     const field = page.getByTestId(`submit-${name}`);
-    expect(await field.getAttribute('aria-invalid')).toBe('true');
+    await expect.poll(() => field.getAttribute('aria-invalid'), PATIENCE).toBe('true');
     const described = await field.getAttribute('aria-describedby');
     expect(await page.locator(`#${described}`).innerText()).not.toBe('');
   }
   await expectCleanInBoth(page);
   await shoot(page, 'submit-wrong');
   await page.getByTestId('submit-shell').fill('echo hi');
-  expect(await page.getByTestId('submit-shell').getAttribute('aria-invalid')).toBe('false');
+  await expect
+    .poll(() => page.getByTestId('submit-shell').getAttribute('aria-invalid'), PATIENCE)
+    .toBe('false');
   expect(await page.getByTestId('submit-labels').getAttribute('aria-invalid')).toBe('true');
   await page.getByTestId('submit-send').click();
   await expect.poll(() => focusedId(page), PATIENCE).toBe('submit-labels');
@@ -81,9 +83,9 @@ test('while web is not heard the form says so and refuses, keeps what was typed,
   await openForm(page, 'echo once');
   system.web.signal('SIGSTOP');
   await page.getByTestId('submit-unheard').waitFor(PATIENCE);
-  expect(await page.getByTestId('submit-unheard').innerText()).toMatch(
-    /has not been heard for .* refused until it is heard again; what you typed stays/,
-  );
+  await expect
+    .poll(() => page.getByTestId('submit-unheard').innerText(), PATIENCE)
+    .toMatch(/has not been heard for .* refused until it is heard again; what you typed stays/);
   await expectCleanInBoth(page);
   await page.getByTestId('submit-send').click();
   const problem = page.getByTestId('submit-problem');
@@ -93,8 +95,9 @@ test('while web is not heard the form says so and refuses, keeps what was typed,
   await expectCleanInBoth(page);
   await shoot(page, 'submit-unheard');
   await page.keyboard.press('Escape');
+  await page.getByTestId('submit-form').waitFor({ state: 'detached', ...PATIENCE });
   await page.keyboard.press('n');
-  expect(await page.getByTestId('submit-shell').inputValue()).toBe('echo once');
+  await expect.poll(() => page.getByTestId('submit-shell').inputValue(), PATIENCE).toBe('echo once');
   await page.getByTestId('submit-send').click();
   await problem.waitFor(PATIENCE);
 
@@ -120,11 +123,12 @@ test('a submit whose answer was lost is looked for: one that arrived is shown, o
   await openForm(page, 'echo arrived');
   await page.getByTestId('submit-send').click();
   await page.getByTestId('task-detail').waitFor(PATIENCE);
-  expect(await page.getByTestId('submit-form').count()).toBe(0);
+  await page.getByTestId('submit-form').waitFor({ state: 'detached', ...PATIENCE });
   expect(await tasksOf(system)).toHaveLength(1);
 
   way = 'is lost';
   await page.keyboard.press('Escape');
+  await page.getByTestId('task-detail').waitFor({ state: 'detached', ...PATIENCE });
   await openForm(page, 'echo lost');
   await page.getByTestId('submit-send').click();
   const problem = page.getByTestId('submit-problem');
@@ -164,9 +168,14 @@ test('while web does not answer at all, it is not known whether a submit arrived
 test('a submit that is on its way while web falls silent says that one thing, and arrives', async () => {
   await using system = await startSystem();
   await using dashboard = await openDashboard(browser, system);
-  const { page } = dashboard;
+  const { page, context } = dashboard;
+  // It is on its way before web stops, and comes to a web that has stopped.
+  const isSubmit = (url: URL): boolean => url.pathname === '/api/tasks';
+  await context.route(isSubmit, (route) => {
+    if (route.request().method() === 'POST') system.web.signal('SIGSTOP');
+    return route.continue();
+  });
   await openForm(page, 'echo on its way');
-  system.web.signal('SIGSTOP');
   await page.getByTestId('submit-send').click();
   const said = page.getByTestId('submit-unheard');
   await expect
@@ -193,10 +202,12 @@ test('a submit that its agent refused later is submitted anew by the form, fille
   await system.agent.start();
   await system.webTaskWhen(id, 'refused', ({ refused }) => refused !== undefined);
   await page.goto(`${system.web.url}/tasks/${id}`);
+  // Before that nothing can be submitted.
+  await untilLive(page);
   await expect
     .poll(() => page.getByTestId('sentence').innerText(), PATIENCE)
     .toMatch(/^Refused by test-agent at \d\d:\d\d: it never ran\.$/);
-  expect(await page.getByTestId('refused').innerText()).toMatch(/^Submit was refused /);
+  await expect.poll(() => page.getByTestId('refused').innerText(), PATIENCE).toMatch(/^Submit was refused /);
   await expectCleanInBoth(page);
   const anew = page.getByTestId('retry');
   expect(await anew.innerText()).toBe('Submit anew …');
@@ -221,6 +232,7 @@ test('a submit that its agent refused later is submitted anew by the form, fille
     spec: { shell: 'echo by hand' },
   });
   // What was typed for a task of its own is not mixed up with it.
+  await page.getByTestId('submit-form').waitFor({ state: 'detached', ...PATIENCE });
   await page.keyboard.press('Escape');
   await page.keyboard.press('n');
   expect(await page.getByTestId('submit-shell').inputValue()).toBe('');

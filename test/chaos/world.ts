@@ -61,6 +61,7 @@ export class World implements AsyncDisposable {
     const env = {
       PATH: process.env.PATH ?? '',
       HOME: this.base,
+      NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/compile'),
       HOLDFAST_AGENT_NAME: 'chaos',
       HOLDFAST_LOG_LEVEL: 'info',
       HOLDFAST_HEARTBEAT_MS: String(settings.heartbeatMs),

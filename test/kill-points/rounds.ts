@@ -4,13 +4,13 @@
  * everything, and a check with its own knowledge (the file that the tasks wrote, the process table, git) says what
  * was lost, doubled, charged or left behind.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Task, TaskEvent } from '@holdfast/shared';
 import { uuidv7 } from 'uuidv7';
 import type { DispatchStep } from '../../packages/agent/src/dispatch.ts';
 import { System, until } from '../system.ts';
-import { isAlive, launcherOf } from './process.ts';
+import { isAlive } from './process.ts';
 import { makeRepo, worktreesOf } from './repo.ts';
 import { startVictim } from './victim.ts';
 
@@ -39,7 +39,7 @@ export interface RoundsResult {
 const CHAIN = 8;
 const TASKS_A_ROUND = 5;
 const SLOTS = 3;
-const RELEASE_MS = 20_000;
+const RELEASE_MS = 60_000;
 
 export async function runRounds(options: RoundsOptions): Promise<RoundsResult> {
   const { step, rounds, seed, withinMs = 0, lateLauncher = false } = options;
@@ -59,14 +59,12 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsResult> {
   const repo = makeRepo(system);
   const backlog = new Backlog(system, repo);
   while (result.rounds < rounds) {
-    const launchers: number[] = [];
     const chain = Math.min(CHAIN, rounds - result.rounds);
     for (let n = 0; n < chain; n += 1) {
       // Neither always the first task nor always the same one.
       const occurrence = 1 + Math.floor(random() * TASKS_A_ROUND);
       const afterMs = Math.ceil(random() * withinMs);
       await using victim = await startVictim(system, { step, occurrence, fate, afterMs });
-      if (lateLauncher) launchers.push(launcherOf(victim.pid));
       backlog.add(TASKS_A_ROUND, random);
       // It may die before it has taken them all: the next one takes the rest.
       await backlog.submit();
@@ -77,7 +75,7 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsResult> {
     await system.agent.start();
     await backlog.submit();
     await backlog.end();
-    await letGoOn(launchers);
+    await letGoOn(system);
     await backlog.check(result);
     await system.agent.end('SIGTERM');
   }
@@ -164,10 +162,16 @@ class Backlog {
   }
 }
 
-/** Launchers whose agent is gone: each still does what it was asked for, and ends. */
-async function letGoOn(launchers: readonly number[]): Promise<void> {
+/** Launchers that were stopped and whose agent is gone: each still does what it was asked for, and ends. */
+async function letGoOn(system: System): Promise<void> {
+  const list = join(system.home, 'launchers');
+  if (!existsSync(list)) return;
+  const launchers = readFileSync(list, 'utf8').trim().split('\n').map(Number);
+  rmSync(list);
   for (const pid of launchers) process.kill(pid, 'SIGCONT');
   await until('the late launchers to be gone', () => !launchers.some(isAlive));
+  // What they have launched may have no ticket, and finds that out in its own time.
+  await until('what they launched to be gone', () => system.strays().length === 0);
 }
 
 /** What must not be in the story of one task that ended. */

@@ -8,6 +8,17 @@ import { runDirectory } from './run-directory.ts';
 import { StartError } from './start-error.ts';
 import { commandOf, makeFolder, TASK_ID, until } from './test-kit.ts';
 
+/** One that is not known to have started is another attempt's to try again. */
+async function untilLaunched<T>(launch: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await launch();
+    } catch (error) {
+      if (!(error instanceof LauncherLostError)) throw error;
+    }
+  }
+}
+
 function makeLauncher(environment: Record<string, string> = { PATH: '/usr/bin:/bin' }, silenceMs?: number) {
   const home = makeFolder();
   const silence = silenceMs === undefined ? {} : { silenceMs };
@@ -139,11 +150,8 @@ test('P7: the death of the launcher ends no attempt, and another one takes its p
   signalProcess(first, 'SIGKILL');
   expect(await one.exited).toBe('unseen');
   await until('the launcher is gone', () => scanProcesses().shimOf(first) === undefined);
-  // A launch that meets its end is not known to have started; the next one is another attempt.
-  const other = await launcher.launch(['/bin/sleep', '600']).catch((error: unknown) => {
-    if (!(error instanceof LauncherLostError)) throw error;
-    return launcher.launch(['/bin/sleep', '600']);
-  });
+  // A launch may meet its end.
+  const other = await untilLaunched(() => launcher.launch(['/bin/sleep', '600']));
   expect(launcherOf(other.shim).pid).not.toBe(first.pid);
   expect(scanProcesses().shimOf(one.shim)).toBeDefined();
   await until('the command runs', () => one.others().some(({ pid }) => commandOf(pid) === 'sleep'));
@@ -154,11 +162,13 @@ test('P7: the death of the launcher ends no attempt, and another one takes its p
 
 test('P3: a launcher that hangs is replaced, and the starts that it owes are given back to the evidence', async () => {
   await using launcher = makeLauncher({ PATH: '/usr/bin:/bin' }, 3000);
-  const one = await launcher.launch(['/bin/sleep', '600']);
+  // On a slow machine a launcher that has just been started may be silent for so long.
+  const one = await untilLaunched(() => launcher.launch(['/bin/sleep', '600']));
   process.kill(launcherOf(one.shim).pid, 'SIGSTOP');
   await expect(launcher.launch(['/bin/true'])).rejects.toThrow(LauncherLostError);
-  const two = await launcher.launch(['/bin/true']);
+  const two = await untilLaunched(() => launcher.launch(['/bin/true']));
   await two.exited;
+  await until('the command runs', () => one.others().some(({ pid }) => commandOf(pid) === 'sleep'));
   expect(one.others()).toHaveLength(1);
 });
 

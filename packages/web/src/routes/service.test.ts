@@ -66,7 +66,12 @@ test('the feed goes on from Last-Event-ID before ?cursor=', async () => {
   });
   const reader = answer.body!.getReader();
   let text = '';
-  while (!text.includes('event: reset')) text += new TextDecoder().decode((await reader.read()).value);
+  // The frame as a whole, however it comes in pieces.
+  while (!/event: reset\ndata: .*\n/.test(text)) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the feed ended without a reset:\n${text}`);
+    text += new TextDecoder().decode(value);
+  }
   expect(text).toContain('"ahead"');
   await reader.cancel();
 });
