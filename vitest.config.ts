@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 // a test ends by an event, and these limits only end one that hangs.
 export default defineConfig({
   test: {
-    // Most of the time of a system test is waiting for leases, deadlines and grace: two fit on one core.
-    maxWorkers: 2,
+    // Most of the time of a system test is waiting for leases, deadlines and grace: three fit on two cores.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
