@@ -219,6 +219,21 @@ test('a log that is cut underneath is a gap, and is read again from what is left
   ]);
 });
 
+test('of a log that is gone nothing is left to load, whenever its row comes', async () => {
+  const source = new Source();
+  source.print('here\n');
+  const row = { ...source.row(), status: 'completed' as const };
+  source.bytes = new Uint8Array(0);
+  source.isComplete = true;
+  const follower = source.follow();
+  follower.update(row);
+  await settled(follower, () => follower.view.value.state === 'ended');
+  follower.update(row);
+  // Comes after whatever the row brought about, and changes nothing.
+  await follower.loadBefore();
+  expect(follower.view.value).toMatchObject({ state: 'ended', end: 0, totalBytes: 0 });
+});
+
 test('a line longer than all that is read shows its end', async () => {
   const source = new Source();
   source.print('x'.repeat(5_000_000));

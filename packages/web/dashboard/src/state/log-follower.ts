@@ -128,7 +128,8 @@ export class LogFollower {
   /** Takes the newest row of the task. */
   update(task: Pick<ShownTask, 'attempt' | 'status' | 'outputBytes'>): void {
     const isNewest = task.attempt === this.attempt;
-    if (isNewest) this.#total = Math.max(this.#total, task.outputBytes);
+    // Of a log that is settled the agent has said the size, whatever was once printed into it.
+    if (isNewest && !this.#isSettled) this.#total = Math.max(this.#total, task.outputBytes);
     this.#isOver = !isNewest || isEnded(task.status) || task.status === 'queued';
     this.#catchUpSoon();
   }
