@@ -105,6 +105,16 @@ test('what the agent pruned goes page by page, once for each floor, and one prun
   expect(told('prune').map(([, , floor]) => floor)).toEqual([8, 8, 9]);
 });
 
+test('what another journal of the agent pruned goes too, though the floor before it was higher', async () => {
+  const { prove, told } = setUp();
+  await prove(NOON, 1000);
+  await prove(NOON, 0);
+  await prove(NOON, 7);
+  await prove(NOON, 7);
+  expect(told('prune').at(-1)).toEqual(['prune', 'a1', 7, 200, NOON]);
+  expect(told('prune').filter(([, , floor]) => floor === 7)).toHaveLength(1);
+});
+
 /** The last proof to the run of web before this one came `agoMs` before the first to this one. */
 async function setUpAfter(agoMs: number, answers: Partial<SessionStore> = {}) {
   const made = setUp(answers);
@@ -167,4 +177,18 @@ test('an absence that could not be recorded is recorded at the next proof, and o
   await prove(NOON + 5000);
   expect(told('recordAbsence')).toHaveLength(2);
   expect(told('recordProof')).toEqual([['recordProof', 'a1', NOON + 5000, 5000]]);
+});
+
+test('no proof overtakes an absence that is on its way to the disk', async () => {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const { standing, prove, told } = await setUpAfter(20_000, { recordAbsence: () => promise });
+  const floor = { heartbeatMs: 5000, deadlineMs: 15_000, floor: 0 };
+  standing.prove({ receivedAt: NOON, ...floor });
+  standing.prove({ receivedAt: NOON + 5000, ...floor });
+  expect(told('recordProof')).toEqual([]);
+  resolve(1);
+  await until(() => told('recordProof').length === 1);
+  await prove(NOON + 10_000);
+  expect(told('recordAbsence')).toHaveLength(1);
+  expect(told('recordProof').map(([, , asOf]) => asOf)).toEqual([NOON + 5000, NOON + 10_000]);
 });

@@ -41,6 +41,7 @@ export class AgentStanding {
   /** Its last proof to another run of web, and what was live then; until it vouches to this one. */
   #before: { asOf: number; tasks: LiveTask[] } | undefined;
   #isRemembered = false;
+  #isRecordingAbsence = false;
   #owesVouch = false;
   #prunedTo = 0;
   #isPruning = false;
@@ -83,7 +84,8 @@ export class AgentStanding {
     this.#asOf = Math.max(this.#asOf, receivedAt);
     write(this.#recordProof(proof), 'its proof was not recorded');
     if (this.#owesVouch) write(this.#vouch(), 'its tasks were not taken back');
-    if (floor > this.#prunedTo && !this.#isPruning) {
+    // Another journal begins with a lower floor.
+    if (floor !== this.#prunedTo && !this.#isPruning) {
       write(this.#prune(floor), 'what it pruned was not pruned');
     }
   }
@@ -95,18 +97,19 @@ export class AgentStanding {
 
   async #recordProof({ receivedAt, heartbeatMs, deadlineMs }: Proof): Promise<void> {
     const { agentId, store, startedAt } = this.#options;
+    // Its absence is on its way to the disk page by page: no proof may overtake that.
+    if (this.#isRecordingAbsence) return;
     const before = this.#before;
-    const provedAt = this.#asOf;
-    this.#before = undefined;
     if (before !== undefined && receivedAt - before.asOf > deadlineMs) {
+      this.#isRecordingAbsence = true;
       try {
         await store.recordAbsence(agentId, { ...before, since: startedAt, until: receivedAt });
-      } catch (error) {
-        this.#before = before;
-        throw error;
+      } finally {
+        this.#isRecordingAbsence = false;
       }
     }
-    await store.recordProof(agentId, provedAt, heartbeatMs);
+    this.#before = undefined;
+    await store.recordProof(agentId, this.#asOf, heartbeatMs);
   }
 
   async #vouch(): Promise<void> {

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Submit } from '@holdfast/shared';
 import { afterEach, expect, test } from 'vitest';
 import { type Agents, startAgents } from './agents.ts';
 import { type Discovery, startDiscovery } from './discovery.ts';
@@ -109,9 +110,8 @@ test('a change of a link gets a version and is told; a newer proof alone is no c
   expect(agents.viewOf('a1')).toMatchObject({ state: 'late', asOf: NOON + 5000 });
 });
 
-test('an agent that only the store remembers is shown as lost, and its tasks are unknown after the deadline', async () => {
-  const before = await setUp();
-  const { store } = before;
+/** An agent a9 with a running task, of which nothing but the store knows. */
+async function rememberRunning(store: SessionStore): Promise<Submit> {
   await store.rememberAgent({ id: 'a9', name: 'gone', url: 'http://a9.test' }, NOON);
   const submit = submitOf();
   await store.recordIntent({
@@ -132,6 +132,12 @@ test('an agent that only the store remembers is shown as lost, and its tasks are
     tasks: [taskOf(submit, { agentId: 'a9', status: 'running', attempt: 1 })],
     receivedAt: NOON,
   });
+  return submit;
+}
+
+test('an agent that only the store remembers is shown as lost, and its tasks are unknown after the deadline', async () => {
+  const { store } = await setUp();
+  const submit = await rememberRunning(store);
   const { agents, clock, home, discovery } = await setUp({ store });
   expect(agents.viewOf('a9')).toMatchObject({ state: 'lost', reason: 'agent_unreachable' });
   expect(agents.client('a9')).toBeUndefined();
@@ -142,6 +148,20 @@ test('an agent that only the store remembers is shown as lost, and its tasks are
   announceFakeAgent(home, { id: 'a9', name: 'back' });
   discovery.refresh();
   await until(() => agents.viewOf('a9')?.state === 'live');
+});
+
+test('P2: a doubt that could not be written at the deadline is written at the next one', async () => {
+  const { store } = await setUp();
+  const submit = await rememberRunning(store);
+  const markUnknown = store.markUnknown.bind(store);
+  const { clock, agents } = await setUp({ store });
+  store.markUnknown = () => Promise.reject(new Error('disk full'));
+  clock.advance(15_000);
+  store.markUnknown = markUnknown;
+  clock.advance(15_000);
+  await until(async () => (await store.task(submit.id))?.status === 'unknown');
+  await agents.stop();
+  expect(clock.waits).not.toContain(15_000);
 });
 
 test('an agent is found by its id before any name, and by a name only if one agent has it', async () => {
@@ -235,4 +255,75 @@ test('an agent of this machine is removed only when it does not run', async () =
   links[0]!.show({ state: 'stopped' });
   await agents.remove('a1');
   expect(agents.views()).toEqual([]);
+});
+
+/** The next call of this method fails, as on a full disk. Tells whether it did. */
+function failOnce(
+  store: SessionStore,
+  method: 'rememberAgent' | 'removeAgent' | 'touchAgent',
+): () => boolean {
+  const original = store[method].bind(store) as () => Promise<void>;
+  let failed = false;
+  store[method] = () => {
+    failed = true;
+    store[method] = original;
+    return Promise.reject(new Error('disk full'));
+  };
+  return () => failed;
+}
+
+test('an agent that could not be recorded when it was found is followed later, though nothing new is found', async () => {
+  const { home, discovery, agents, store, clock } = await setUp();
+  const failed = failOnce(store, 'rememberAgent');
+  announceFakeAgent(home);
+  discovery.refresh();
+  await until(failed);
+  await until(() => {
+    clock.advance(1000);
+    return agents.viewOf('a1') !== undefined;
+  }, 'the agent');
+});
+
+test('a link is given up only when the one to the new address can begin', async () => {
+  const home = makeHome(cleanups);
+  announceFakeAgent(home);
+  const { discovery, agents, store, clock, links } = await setUp({ home });
+  const failed = failOnce(store, 'rememberAgent');
+  announceFakeAgent(home, { url: 'http://moved.test' });
+  discovery.refresh();
+  await until(failed);
+  expect(links.map((link) => link.stopped)).toEqual([false]);
+  await until(() => {
+    clock.advance(1000);
+    return agents.viewOf('a1')?.url === 'http://moved.test';
+  }, 'the new address');
+  expect(links.map((link) => link.stopped)).toEqual([true, false]);
+});
+
+test('an agent whose removal could not be recorded is not shown as it was for ever', async () => {
+  const { agents, network, store } = await setUp();
+  network.reply = (call) => call.answer(200, infoOf('r1', 'far'));
+  await agents.add({ url: 'http://r1.test', token: 't' });
+  failOnce(store, 'removeAgent');
+  await expect(agents.remove('r1')).rejects.toThrow('disk full');
+  await until(() => agents.viewOf('r1')?.state === 'lost');
+  await agents.remove('r1');
+  expect(agents.views()).toEqual([]);
+  expect(await store.agents()).toEqual([]);
+});
+
+test('a change of a link that could not be announced is announced later, though the link changes no more', async () => {
+  const home = makeHome(cleanups);
+  announceFakeAgent(home);
+  const { links, store, clock } = await setUp({ home });
+  await until(() => store.version() > 1);
+  const version = store.version();
+  const failed = failOnce(store, 'touchAgent');
+  links[0]!.show({ state: 'late' });
+  await until(failed);
+  await until(() => {
+    clock.advance(1000);
+    return store.version() > version;
+  }, 'the change');
+  expect(await store.changesAfter(version, 100)).toMatchObject({ agents: ['a1'] });
 });

@@ -78,6 +78,8 @@ interface Entry {
 
 const CHECK_MS = 5000;
 const ASK_EVERY_MS = 10_000;
+/** After the store could not be written. */
+const AGAIN_MS = 5000;
 
 export async function startAgents(options: AgentsOptions): Promise<Agents> {
   const { store, discovery, logger } = options;
@@ -86,10 +88,12 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
   const listeners: ViewListener[] = [];
   const touching = new Set<string>();
   const dirty = new Set<string>();
+  const untold = new Set<string>();
   let revision = 0;
   let stopped = false;
   let asking = false;
   let askAgain: Timer | undefined;
+  let followAgain: Timer | undefined;
   let serial: Promise<unknown> = Promise.resolve();
 
   /** Additions, removals and discoveries one after the other: each changes files, the store and the set. */
@@ -110,9 +114,16 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
     touching.add(id);
     store
       .touchAgent(id)
-      .catch((error: unknown) =>
-        logger.error({ err: error, agent: id }, 'the change of an agent was not announced'),
-      )
+      .catch((error: unknown) => {
+        logger.error({ err: error, agent: id }, 'the change of an agent was not announced; trying again');
+        // Nothing else of this agent may ever change: those who show it would keep what they have.
+        if (untold.has(id)) return;
+        untold.add(id);
+        (options.startTimer ?? startTimer)(() => {
+          untold.delete(id);
+          if (!stopped) touch(id);
+        }, AGAIN_MS);
+      })
       .finally(() => {
         touching.delete(id);
         if (dirty.delete(id) && !stopped) touch(id);
@@ -149,8 +160,8 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
     for (const address of discovery.agents()) {
       const entry = entries.get(address.id);
       if (stopped || (entry?.address !== undefined && isSameAddress(entry.address, address))) continue;
-      await entry?.link.stop();
       await store.rememberAgent({ id: address.id, name: address.name, url: address.url }, now());
+      await entry?.link.stop();
       enter(address, address.id, options.follow(address, stored.get(address.id)));
     }
     for (const agent of stored.values()) {
@@ -222,14 +233,21 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
           discovery.removeRemote(id);
         }
         await entry.link.stop();
-        await store.removeAgent(id, now());
         entries.delete(id);
         revision += 1;
+        try {
+          await store.removeAgent(id, now());
+        } catch (error) {
+          // It is remembered still, and has no link any more: it is to be shown as one that nobody reaches.
+          follow();
+          throw error;
+        }
         return view;
       }),
     async stop() {
       stopped = true;
       askAgain?.cancel();
+      followAgain?.cancel();
       await serial;
       await Promise.all([...entries.values()].map((entry) => entry.link.stop()));
     },
@@ -252,9 +270,19 @@ export async function startAgents(options: AgentsOptions): Promise<Agents> {
     });
   }
 
+  /** Follows whoever is known now. A find is told once: what fails is tried again. */
+  function follow(): void {
+    followAgain?.cancel();
+    inOrder(followAll).catch((error: unknown) => {
+      logger.error({ err: error }, 'an agent cannot be followed yet; trying again');
+      followAgain?.cancel();
+      if (!stopped) followAgain = (options.startTimer ?? startTimer)(follow, AGAIN_MS);
+    });
+  }
+
   discovery.onChange(() => {
     identify();
-    inOrder(followAll).catch((error: unknown) => logger.error({ err: error }, 'an agent cannot be followed'));
+    follow();
   });
   await inOrder(followAll);
   identify();
@@ -311,13 +339,19 @@ function followNobody(agent: StoredAgent, options: AgentsOptions): Link {
     lag: 0,
     reconnects: 0,
   };
-  const deadline = (options.startTimer ?? startTimer)(() => {
-    store
-      .markUnknown(agent.id, 'agent_unreachable', agent.asOf, now())
-      .catch((error: unknown) =>
-        logger.error({ err: error, agent: agent.id }, 'its tasks were not marked unknown'),
-      );
-  }, lostAfterMs);
+  let deadline: Timer;
+  // Again after each further deadline, as a link does: what failed, and what an answer on its way still stated.
+  function wait(): void {
+    deadline = (options.startTimer ?? startTimer)(() => {
+      wait();
+      store
+        .markUnknown(agent.id, 'agent_unreachable', agent.asOf, now())
+        .catch((error: unknown) =>
+          logger.error({ err: error, agent: agent.id }, 'its tasks were not marked unknown'),
+        );
+    }, lostAfterMs);
+  }
+  wait();
   return {
     view: () => view,
     onView: () => {},

@@ -22,6 +22,7 @@ export class Lane<J extends { intent: { sentAt?: number } }> {
   readonly #later = new Map<J, Timer>();
   #backOff: Timer | undefined;
   #failures = 0;
+  #tookBegun = false;
   #sending = 0;
   #chosen = 0;
   #chosenAsOf = 0;
@@ -62,11 +63,18 @@ export class Lane<J extends { intent: { sentAt?: number } }> {
     this.#later.delete(job);
   }
 
-  /** The next job to send, counted as begun; `away`: nothing that was never sent. */
-  take(away: boolean): J | undefined {
+  /**
+   * The next job to send, counted as begun; `away`: nothing that was never sent. `othersWait`: for any agent, and
+   * perhaps for this one.
+   */
+  take(away: boolean, othersWait: boolean): J | undefined {
     if (!this.hasRoom) return undefined;
-    const from = this.#begun.size > 0 ? this.#begun : this.#fresh;
-    if (from === this.#fresh && away) return undefined;
+    const mayBeFresh = !away && this.#fresh.size > 0;
+    // After a failure they take turns: what fails for itself alone must not keep everything else back for ever.
+    const mustYield = this.#failures > 0 && this.#tookBegun && (mayBeFresh || othersWait);
+    this.#tookBegun = this.#begun.size > 0 && !mustYield;
+    if (!this.#tookBegun && !mayBeFresh) return undefined;
+    const from = this.#tookBegun ? this.#begun : this.#fresh;
     for (const job of from) {
       from.delete(job);
       this.begin();

@@ -285,6 +285,28 @@ test('what is asked after a restart goes out behind what was asked of the same t
   expect(order.map((path) => path.split('/').at(-1))).toEqual(['reclaim', 'cancel', 'reclaim']);
 });
 
+test('an intent of before a restart that could not be read when its turn came is read again', async () => {
+  const setup = await setUp();
+  const submit = submitOf();
+  void submitTo(setup, submit);
+  (await setup.agents.take()).cut();
+  await ask(setup, submit.id, { action: 'cancel' });
+  const { agents, store, clock } = await restart(setup);
+  const dueIntents = store.dueIntents.bind(store);
+  let failed = false;
+  store.dueIntents = () => {
+    failed = true;
+    store.dueIntents = dueIntents;
+    return Promise.reject(new Error('the disk fails'));
+  };
+  (await agents.take()).answer(201, taskOf(submit));
+  await until(() => failed);
+  await settle();
+  clock.advance(10_000);
+  await settle();
+  expect(agents.calls).toMatchObject([{ path: `/tasks/${submit.id}/cancel` }]);
+});
+
 test('a cancel behind a submit goes out only when the submit was answered', async () => {
   const setup = await setUp();
   const { agents } = setup;
@@ -378,6 +400,27 @@ test('an agent that comes back gets everything at once, whatever wait was left',
   expect((await agents.take()).path).toBe('/tasks');
 });
 
+test('a task whose agent was chosen and could not be stored goes to whoever is there next', async () => {
+  const agents = new FakeAgents(viewOf({ state: 'lost' }), viewOf({ id: 'a2', name: 'two', state: 'lost' }));
+  const { delivery, store, clock } = await setUp(agents);
+  const submit = submitOf();
+  await delivery.accept(intentOf(submit.id, { action: 'submit', submit }));
+  const assign = store.assignIntent.bind(store);
+  let failed = false;
+  store.assignIntent = () => {
+    failed = true;
+    store.assignIntent = assign;
+    return Promise.reject(new Error('disk full'));
+  };
+  agents.show(viewOf());
+  await until(() => failed && clock.waits.length > 0);
+  agents.show(viewOf({ state: 'lost' }));
+  agents.show(viewOf({ id: 'a2', name: 'two' }));
+  clock.advance(10_000);
+  await settle();
+  expect(agents.calls).toMatchObject([{ agent: 'a2', path: '/tasks' }]);
+});
+
 test('an agent that never answers delays nobody else’s deliveries', async () => {
   const agents = new FakeAgents(viewOf(), viewOf({ id: 'a2', name: 'two' }));
   const setup = await setUp(agents);
@@ -408,6 +451,27 @@ test('an agent that cannot be reached is tried by one intent at a time, and then
   agents.reply = (call) => call.answer(201, taskOf(call.body as Submit));
   probe.answer(201, taskOf(probe.body as Submit));
   for (const delivered of await Promise.all(all)) expect(delivered).toEqual({ kind: 'acknowledged' });
+});
+
+test('an intent that alone is answered by no agent does not keep those behind it back for ever', async () => {
+  const setup = await setUp();
+  const { agents, clock, delivery } = setup;
+  const refusedByProxy = submitOf();
+  agents.reply = (call) => {
+    const submit = call.body as Submit;
+    if (submit.id === refusedByProxy.id) call.answer(403, 'a proxy’s page');
+    else call.answer(201, taskOf(submit));
+  };
+  void submitTo(setup, refusedByProxy);
+  await until(() => clock.waits.length > 0);
+  const others = [submitTo(setup, submitOf(), 'a1'), submitTo(setup, submitOf())];
+  for (let turn = 0; turn < 10; turn += 1) {
+    await settle();
+    clock.advance(10_000);
+  }
+  await settle();
+  expect(delivery.waiting().count).toBe(1);
+  expect(await Promise.all(others)).toEqual([{ kind: 'acknowledged' }, { kind: 'acknowledged' }]);
 });
 
 test('an answer that would be the same for every intent holds them all back; “not now” only the one', async () => {

@@ -190,7 +190,12 @@ class IntentDelivery implements Delivery {
         this.#queues.set(taskId, [job, ...(this.#queues.get(taskId) ?? [])]);
       }
     } catch (error) {
-      logger.error({ err: error, task: taskId }, 'its next intent could not be read');
+      logger.error({ err: error, task: taskId }, 'its next intent could not be read; trying again');
+      // Whatever was asked since has to go out behind it.
+      this.#startTimer(() => {
+        if (!this.#abort.signal.aborted) void this.#loadNext(taskId);
+      }, MOST_RETRY_MS);
+      return;
     }
     this.#goOn(taskId);
     this.#pump();
@@ -253,12 +258,21 @@ class IntentDelivery implements Delivery {
 
   #pump(): void {
     if (this.#abort.signal.aborted) return;
-    const { agents } = this.#options;
+    this.#pumpLanes(this.#unassigned.size > 0);
+    this.#pumpUnassigned();
+    // Those that let others go first.
+    this.#pumpLanes(false);
+  }
+
+  #pumpLanes(othersWait: boolean): void {
     for (const [agentId, lane] of this.#lanes) {
-      const away = isAway(agents.viewOf(agentId));
-      for (let job = lane.take(away); job !== undefined; job = lane.take(away))
-        this.#start(job, { agentId, lane });
+      const away = isAway(this.#options.agents.viewOf(agentId));
+      const take = () => lane.take(away, othersWait);
+      for (let job = take(); job !== undefined; job = take()) this.#start(job, { agentId, lane });
     }
+  }
+
+  #pumpUnassigned(): void {
     for (const job of this.#unassigned) {
       const place = this.#findPlace(undefined);
       if (place === undefined) return;
@@ -275,7 +289,8 @@ class IntentDelivery implements Delivery {
       .catch((error: unknown) => {
         // The store could not be written: the intent is still there, and is tried again.
         this.#options.logger.error({ err: error, intent: job.intent.id }, 'a delivery could not be recorded');
-        this.#retryLater(job, lane);
+        if (job.intent.agentId === undefined) this.#chooseLater(job);
+        else this.#retryLater(job, lane);
       })
       .finally(() => {
         lane.end();
@@ -363,9 +378,23 @@ class IntentDelivery implements Delivery {
 
   #retryLater(job: Job, lane: Lane<Job>, leastMs = 0): void {
     if (!this.#jobs.has(job.intent.id)) return;
+    lane.addLater(job, Math.max(leastMs, this.#delayOf(job)));
+  }
+
+  /** The agent that was chosen could not be stored, so it has none: in that one's lane it would wait for it alone. */
+  #chooseLater(job: Job): void {
+    this.#startTimer(() => {
+      if (!this.#jobs.has(job.intent.id)) return;
+      this.#unassigned.add(job);
+      this.#pump();
+    }, this.#delayOf(job));
+  }
+
+  /** Until its next try. */
+  #delayOf(job: Job): number {
     const delayMs = jitteredDelayMs(job.tries, FIRST_RETRY_MS, MOST_RETRY_MS, this.#random);
     job.tries += 1;
-    lane.addLater(job, Math.max(leastMs, delayMs));
+    return delayMs;
   }
 }
 

@@ -50,6 +50,20 @@ test('a new file is found without waiting for the poll', async () => {
   expect(discovery.agents()).toMatchObject([{ id: 'a1' }]);
 });
 
+test('a folder that is gone when its change is looked at ends nothing: it is found again by the poll', async () => {
+  const home = makeHome(cleanups);
+  const clock = new HeldClock();
+  const { startTimer } = clock;
+  const discovery = startDiscovery({ home, logger: pino({ level: 'silent' }), startTimer });
+  cleanups.push(() => discovery.stop());
+  rmSync(join(home, 'agents'), { recursive: true });
+  await until(() => clock.waits.length === 2, 'the watcher');
+  clock.advance(20);
+  announceFakeAgent(home);
+  clock.advance(2000);
+  expect(discovery.agents()).toMatchObject([{ id: 'a1' }]);
+});
+
 test('an agent that started anew elsewhere gets its new address', () => {
   const { home, discovery, changes } = setUp();
   announceFakeAgent(home);

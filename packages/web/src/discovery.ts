@@ -206,12 +206,17 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
     if (!stopped && look()) onChange();
   }
 
-  function pollOnce(): void {
+  /** As a timer calls it: a look that failed ends nothing, the next one is due. */
+  function lookAgain(): void {
     try {
       refresh();
     } catch (error) {
       logger.error({ err: error }, 'the folder of agents cannot be read');
     }
+  }
+
+  function pollOnce(): void {
+    lookAgain();
     if (!stopped) poll = start(pollOnce, pollMs);
   }
 
@@ -220,7 +225,7 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
   try {
     watcher = watch(folder, { persistent: false }, () => {
       settle?.cancel();
-      settle = start(refresh, SETTLE_MS);
+      settle = start(lookAgain, SETTLE_MS);
     });
     watcher.on('error', (error) =>
       logger.warn({ err: error }, 'the folder of agents cannot be watched; it is polled'),

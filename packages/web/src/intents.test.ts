@@ -140,6 +140,22 @@ test('a cancel of an ended task is refused at once with its status, without aski
   expect(agents.calls).toEqual([]);
 });
 
+test('of two cancels at once of a task that was not sent, neither is left pending', async () => {
+  const agents = new FakeAgents(viewOf({ state: 'lost' }));
+  const setup = await setUp(agents);
+  for (const agentId of ['a1', undefined]) {
+    const submit = submitOf();
+    await setup.intents.submit(submit, agentId);
+    const cancels = [setup.intents.cancel(submit.id), setup.intents.cancel(submit.id)];
+    expect(await Promise.allSettled(cancels)).toMatchObject([
+      { status: 'fulfilled', value: { status: 'cancelled' } },
+      { status: 'rejected', reason: { code: 'already_ended' } },
+    ]);
+    expect(await rowOf(setup, submit)).toMatchObject({ status: 'cancelled', pending: [] });
+  }
+  expect(setup.intents.waiting().count).toBe(0);
+});
+
 test('a cancel that the agent refuses is answered with its problem, and the row says so', async () => {
   const setup = await setUp();
   const { intents, agents } = setup;
@@ -223,6 +239,17 @@ test('a cancel for an agent that was removed is refused, not promised for ever',
   await accepted;
   agents.forget('a1');
   await expect(intents.cancel(submit.id)).rejects.toMatchObject({ code: 'agent_unreachable' });
+});
+
+test('a retry for an agent that was removed is refused, not promised for ever', async () => {
+  const { intents, agents } = await setUp();
+  const submit = submitOf();
+  const accepted = intents.submit(submit);
+  (await agents.take()).answer(201, taskOf(submit, { status: 'failed', seq: 4, endedAt: NOON }));
+  await accepted;
+  agents.forget('a1');
+  await expect(intents.retry(submit.id, newTaskId())).rejects.toMatchObject({ code: 'agent_unreachable' });
+  expect(intents.waiting().count).toBe(0);
 });
 
 /** A task of a1 that is running its first attempt. */

@@ -31,7 +31,10 @@ export interface Intents {
    * following wait for the agent's answer up to 2 s, or until `patience` ends.
    */
   cancel(taskId: string, patience?: Promise<unknown>): Promise<TaskRow>;
-  /** `id` is the new task's. Throws `ProblemError` `no_such_task`, `not_ended`, `task_conflict`, `invalid`. */
+  /**
+   * `id` is the new task's. Throws `ProblemError` `no_such_task`, `not_ended`, `task_conflict`, `invalid`,
+   * `agent_unreachable` (its agent was removed).
+   */
   retry(of: string, id: string, patience?: Promise<unknown>): Promise<Accepted>;
   /**
    * Gives up one attempt of a task, for a new one; another attempt is left alone, whenever the agent hears of it, and
@@ -104,6 +107,8 @@ class AskedIntents implements Intents {
         this.#delivery.forget(taskId);
         return row;
       }
+      // It may have ended in between, by somebody else's cancel: another one would be owed to an agent for ever.
+      this.#refuse('cancel', row);
     }
     const { agentId } = row;
     if (agentId === undefined || agents.viewOf(agentId) === undefined) throw agentRemoved();

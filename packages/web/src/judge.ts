@@ -32,12 +32,14 @@ export function refusalOf(
           `The task is ${row.status}; only one that has ended can be repeated.`,
         );
       }
-      return row.agentId !== undefined && row.task.seq !== 0
-        ? undefined
-        : new ProblemError(
-            'no_such_task',
-            'No agent ever had this task, so none can repeat it. Submit it anew.',
-          );
+      if (row.agentId === undefined || row.task.seq === 0) {
+        return new ProblemError(
+          'no_such_task',
+          'No agent ever had this task, so none can repeat it. Submit it anew.',
+        );
+      }
+      // It repeats on its own agent alone: without it, it would be promised for ever.
+      return hasAgent ? undefined : agentRemoved('submit the task anew');
     case 'reclaim':
       // A verdict `lost` yields to the agent's word, and what it gave up may still be held by a worker.
       if (isTerminal(row.status)) {
@@ -57,10 +59,10 @@ export function refusalOf(
   }
 }
 
-export function agentRemoved(): ProblemError {
+export function agentRemoved(instead = 'resolve the task'): ProblemError {
   return new ProblemError(
     'agent_unreachable',
-    'Its agent was removed here. Add the agent again, or resolve the task.',
+    `Its agent was removed here. Add the agent again, or ${instead}.`,
   );
 }
 

@@ -81,6 +81,24 @@ test('secrets of many deliveries are wiped together, and where another reads the
   expect(left()).toEqual([]);
 });
 
+test('a secret that was delivered just before web was killed is wiped when the store is opened again', async () => {
+  await using under = openInFolder(() => 0);
+  const { store } = under;
+  for (const n of [1, 2]) {
+    const submit = { id: taskId(n), sessionId: 's', spec: { command: ['true'], env: { TOKEN: 'hunter2' } } };
+    await store.recordIntent({ id: `i${n}`, taskId: taskId(n), body: { action: 'submit', submit }, at: 1 });
+    await store.settleIntent(`i${n}`, 2);
+  }
+  const killed = mkdtempSync(join(tmpdir(), 'holdfast-store-'));
+  cpSync(under.folder, killed, { recursive: true });
+  expect(readAll(killed)).toContain('hunter2');
+  const again = openSqliteSessionStore({ path: join(killed, 'web.db') });
+  const left = readAll(killed);
+  await again.close();
+  rmSync(killed, { recursive: true });
+  expect(left).not.toContain('hunter2');
+});
+
 test('a listener that throws keeps nobody from being answered', async () => {
   await using under = openInFolder();
   const heard = Promise.withResolvers<Error>();

@@ -345,6 +345,22 @@ test('an agent that falls silent is late, then lost and its tasks unknown; its r
   expect(kit.subscription.counters().resyncs).toBe(1);
 });
 
+test('an agent that was dialled and says nothing is not said to be ahead by its whole log', async () => {
+  await using kit = await Kit.open();
+  await kit.untilState('live');
+  kit.journal.run(taskId(1));
+  kit.agent.push();
+  await kit.untilStatus(1, 'running');
+  await kit.beat();
+  kit.agent.behaviour = { isMute: true };
+  kit.agent.cut();
+  await kit.until(() => {
+    kit.time.advance(20);
+    return kit.agent.cursors.length === 2;
+  }, 'a new connection');
+  expect(kit.subscription.view()).toMatchObject({ state: 'connecting', lag: 0 });
+});
+
 test('nobody listens: it goes on trying after the deadline, and is live when somebody does', async () => {
   await using kit = await Kit.open();
   await kit.untilState('live');

@@ -162,8 +162,9 @@ class Supervisor implements Subscription {
         : (link.reason ?? (state === link.state ? undefined : 'agent_unreachable'));
     const connection = this.#connection;
     const clockAheadMs = this.#clock.aheadMs;
+    // Before its hello a connection does not know yet how much it goes on from.
     const lag =
-      this.#heartbeat === undefined || connection === undefined
+      this.#heartbeat === undefined || connection === undefined || link.phase !== 'open'
         ? 0
         : this.#heartbeat.head - connection.appliedSeq;
     return {

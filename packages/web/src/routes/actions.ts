@@ -64,6 +64,7 @@ const retry = createRoute({
     404: problem('no_such_task'),
     409: problem('not_ended, task_conflict'),
     422: problem('invalid'),
+    503: problem('agent_unreachable: its agent was removed'),
   },
 });
 

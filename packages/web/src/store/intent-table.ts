@@ -53,6 +53,7 @@ export class IntentTable {
   readonly #fail;
   readonly #delete;
   readonly #generation;
+  readonly #removedAsOf;
 
   constructor(tables: Tables, wipe: Pick<SecretWipe, 'owe'>) {
     this.#tables = tables;
@@ -78,6 +79,9 @@ export class IntentTable {
     this.#delete = database.prepare('DELETE FROM intents WHERE id = ?');
     this.#generation = database
       .prepare<[string], number>('SELECT generation FROM agents WHERE id = ?')
+      .pluck();
+    this.#removedAsOf = database
+      .prepare<[string], number>('SELECT as_of FROM agents WHERE id = ? AND removed = 1')
       .pluck();
   }
 
@@ -230,6 +234,11 @@ export class IntentTable {
       record.last_status = answer.status;
     } else if (record.status !== 'lost' || isTerminal(answer.status)) {
       tasks.show(draft, answer.status, unit.at);
+      const removedAsOf = intent.agent_id === null ? undefined : this.#removedAsOf.get(intent.agent_id);
+      // The answer was on its way when its agent was removed: what was live then is doubted, and so is this.
+      if (removedAsOf !== undefined && !isTerminal(answer.status)) {
+        tasks.doubt(draft, 'agent_removed', removedAsOf, unit.at);
+      }
     }
   }
 

@@ -3,8 +3,8 @@
  * as it was, for as long as nothing is written over that part of it.
  *
  * Guarantees: with the commit that deletes one the log is folded into the file and cut, at most once in `EVERY_MS` however
- * many there are. Nobody waits for it: where another process reads just then, or the disk refuses, it is done with a later
- * commit.
+ * many there are, and when the store is opened. Nobody waits for it: where another process reads just then, or the disk
+ * refuses, it is done with a later commit.
  */
 import { isStorageError, type SqliteDatabase } from '@holdfast/shared';
 
@@ -14,12 +14,14 @@ const EVERY_MS = 5000;
 export class SecretWipe {
   readonly #database: SqliteDatabase;
   readonly #monotonic: () => number;
-  #isOwed = false;
+  #isOwed: boolean;
   #wipedAt = Number.NEGATIVE_INFINITY;
 
   constructor(database: SqliteDatabase, monotonic: () => number) {
     this.#database = database;
     this.#monotonic = monotonic;
+    // Who had it open before may have been killed while it owed one.
+    this.#isOwed = !this.#cutLog();
   }
 
   /** This transaction deletes one. */

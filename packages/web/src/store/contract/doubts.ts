@@ -1,7 +1,7 @@
 /** What holds of doubt, truth and whose word counts. */
 import { expect } from 'vitest';
 import { FakeJournal, taskId } from '../../fake-journal.ts';
-import { NOW, follow, positionOf, expectSame, type Sentence } from './kit.ts';
+import { NOW, answerOf, follow, positionOf, expectSame, settle, submit, type Sentence } from './kit.ts';
 
 export function describeDoubts(it: Sentence): void {
   it('marks live tasks unknown and takes them back when the agent vouches, with the doubt on record (P9)', async ({
@@ -249,6 +249,25 @@ export function describeDoubts(it: Sentence): void {
     expect(await positionOf(store, journal)).toMatchObject({ seq: 3 });
     await store.vouch(journal.agentId, NOW);
     expect(await store.task(taskId(1))).toMatchObject({ status: 'running' });
+  });
+
+  it('doubts a task whose agent was removed before its answer came, so that a person can end it', async ({
+    store,
+  }) => {
+    const journal = await follow(store);
+    await store.recordProof(journal.agentId, NOW - 3, 1000);
+    await submit(store, taskId(1), journal.agentId);
+    await submit(store, taskId(2), journal.agentId);
+    await store.removeAgent(journal.agentId, NOW);
+    await settle(store, 'intent-1', answerOf(journal, taskId(1), {}));
+    await settle(store, 'intent-2', answerOf(journal, taskId(2), { status: 'completed', endedAt: NOW }));
+    expect(await store.task(taskId(1))).toMatchObject({
+      status: 'unknown',
+      lastStatus: 'queued',
+      doubt: { reason: 'agent_removed', asOf: NOW - 3 },
+    });
+    expect(await store.task(taskId(2))).toMatchObject({ status: 'completed' });
+    expect(await store.resolveLost(taskId(1), undefined, NOW)).toBe(true);
   });
 
   it('keeps agents apart: one’s silence never touches another’s tasks (P11)', async ({ store }) => {
