@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSystem } from '../system.ts';
-import { launchBrowser, openDashboard } from './browser.ts';
+import { launchBrowser, openDashboard, untilLive } from './browser.ts';
 import { type CountingProxy, startCountingProxy } from './counting-proxy.ts';
 
 let browser: Browser;
@@ -63,6 +63,20 @@ test('ten tabs share one stream; all of them are live, and an action works from 
   await expectStreams(proxy, 1);
   expect(dashboard.complaints).toEqual([]);
 }, 400_000);
+
+test('a link that signs in does so for every page of the browser that was signed out', async () => {
+  await using system = await startSystem();
+  await using dashboard = await openDashboard(browser, system, '/');
+  await untilLive(dashboard.page);
+  await dashboard.page.getByRole('button', { name: 'Sign out' }).click();
+  await dashboard.page.getByTestId('sign-in').waitFor();
+  const { body } = await system.call<{ code: string }>('web', 'POST', '/api/login-codes');
+  const tab = await dashboard.context.newPage();
+  await tab.goto(`${system.web.url}/#code=${body.code}`);
+  await untilLive(tab);
+  await untilLive(dashboard.page);
+  expect(await dashboard.page.getByTestId('sign-in').count()).toBe(0);
+});
 
 test('a browser without SharedWorker keeps a stream only for the tab in sight', async () => {
   await using system = await startSystem();

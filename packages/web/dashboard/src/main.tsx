@@ -11,7 +11,7 @@ import { startNavigation } from './state/navigation.ts';
 import { startNotifier } from './state/notifier.ts';
 import { startOwnGaps } from './state/own-gaps.ts';
 import { startPreferences } from './state/preferences.ts';
-import { startStore } from './state/store.ts';
+import { retryNow, startStore } from './state/store.ts';
 import { peekTask } from './state/tasks.ts';
 import { signIn } from './transport/api.ts';
 
@@ -42,6 +42,8 @@ async function start(code: string | undefined): Promise<void> {
   }
   startNavigation();
   startStore();
+  // The stream that all pages share may have been told before that nobody is signed in.
+  if (code !== undefined && signInProblem === undefined) retryNow();
   startAttention();
   startNotifier();
   startOwnGaps();

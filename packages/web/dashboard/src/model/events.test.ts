@@ -6,6 +6,7 @@ import {
   gapText,
   groupsOf,
   kindCounts,
+  lacksEventOf,
   lagText,
   recordOf,
   skewText,
@@ -173,4 +174,12 @@ test('how two clocks differ is what the heartbeats show, either way, and else wh
   );
   expect(skewText([], [], 'build-2', -3_480_000)).toBe('The clock of build-2 is 58 min behind web’s.');
   expect(skewText(events, received, 'build-2')).toMatch(/ahead of web’s by at least 40 s/);
+});
+
+test('a row whose own event is not there is ahead of its events, whatever an older journal counted to', () => {
+  expect(lacksEventOf([{ seq: 900 }], { seq: 5 })).toBe(true);
+  expect(lacksEventOf([{ seq: 4 }], { seq: 5 })).toBe(true);
+  expect(lacksEventOf([{ seq: 4 }, { seq: 5 }, { seq: 7 }], { seq: 5 })).toBe(false);
+  // No agent has stated it: there is nothing to wait for.
+  expect(lacksEventOf([], { seq: 0 })).toBe(false);
 });

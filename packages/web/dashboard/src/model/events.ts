@@ -4,7 +4,7 @@
  * said to.
  */
 import type { DoubtReason } from '@holdfast/shared/status';
-import type { TaskEvent } from '@holdfast/shared';
+import type { ShownTask, TaskEvent } from '@holdfast/shared';
 import { clockHint } from './agent-clock.ts';
 import { outcomeText } from './sentence.ts';
 import { bytesText, capitalized, dayText, preciseTimeText, spanText, withoutStop } from './words.ts';
@@ -197,4 +197,15 @@ export function kindCounts(events: readonly { kind: string }[]): [kind: string, 
   const counts = new Map<string, number>();
   for (const { kind } of events) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   return [...counts];
+}
+
+/**
+ * Whether the event that made the row is missing. Not told by greater numbers: before the first event of a new journal
+ * is there, those of the old one are.
+ */
+export function lacksEventOf(
+  events: readonly Pick<TaskEvent, 'seq'>[],
+  { seq }: Pick<ShownTask, 'seq'>,
+): boolean {
+  return seq > 0 && !events.some((event) => event.seq === seq);
 }

@@ -205,6 +205,12 @@ export function matches(
   return true;
 }
 
+/** Whether time alone moves tasks into what it finds, or out of it. */
+export function isByClock({ is = [], since, not }: Filter): boolean {
+  const marked = [...is, ...(not?.is ?? [])];
+  return [since, not?.since].some(Boolean) || marked.includes('needs-you') || marked.includes('stale');
+}
+
 function aheadOf({ agentId }: ShownTask, agents: readonly ShownAgent[]): number | undefined {
   return agents.find(({ id }) => id === agentId)?.clockAheadMs;
 }

@@ -3,16 +3,17 @@
  * for the second, with its heartbeat for the third.
  */
 import type { Pool, ShownAgent } from '@holdfast/shared';
+import type { Problem } from './problem.ts';
 import { plural } from './words.ts';
 
 export type PoolAsk = { verb: 'pause' | 'drain' | 'resume' } | { verb: 'slots'; slots: number };
 
 export interface PoolAsked {
   ask: PoolAsk;
-  /** The agent's answer. */
-  answer?: Pool;
-  /** Why it was not done, in words. */
-  problem?: string;
+  /** The agent's answer, and when it came (web's clock, ms). */
+  answer?: { pool: Pool; at: number };
+  /** Why it was not done, or is not known to be. */
+  problem?: Pick<Problem, 'status' | 'detail'>;
 }
 
 export interface PoolStep {
@@ -21,6 +22,9 @@ export interface PoolStep {
   state: 'done' | 'now' | 'waiting' | 'failed';
   text: string;
 }
+
+/** Of an agent that has not said how often it speaks. */
+const HEARTBEAT_MS = 5000;
 
 const asked: Record<PoolAsk['verb'], string> = {
   pause: 'Pause asked',
@@ -31,11 +35,12 @@ const asked: Record<PoolAsk['verb'], string> = {
 
 export function poolSteps(
   { ask, answer, problem }: PoolAsked,
-  agent: Pick<ShownAgent, 'name' | 'pool' | 'state'>,
+  agent: Pick<ShownAgent, 'name' | 'pool' | 'state' | 'asOf' | 'heartbeatMs'>,
 ): PoolStep[] {
   const first: PoolStep = { name: 'asked', state: 'done', text: asked[ask.verb] };
   if (problem !== undefined) {
-    return [first, { name: 'acknowledged', state: 'failed', text: `Nothing was changed: ${problem}` }];
+    const known = problem.status === 0 ? 'It is not known whether it arrived' : 'Nothing was changed';
+    return [first, { name: 'acknowledged', state: 'failed', text: `${known}: ${problem.detail}` }];
   }
   if (answer === undefined) {
     return [
@@ -47,6 +52,11 @@ export function poolSteps(
   const acknowledged: PoolStep = { name: 'acknowledged', state: 'done', text: `${agent.name} acknowledged` };
   const { pool } = agent;
   if (pool === undefined || !isInEffect(ask, pool)) {
+    // What it said long after its answer knows of the change, and tells of a later one.
+    if (agent.asOf - answer.at > 2 * (agent.heartbeatMs ?? HEARTBEAT_MS)) {
+      const text = 'Changed again since, by somebody else';
+      return [first, acknowledged, { name: 'in-effect', state: 'failed', text }];
+    }
     const text =
       agent.state === 'live'
         ? 'Waits for its next heartbeat'

@@ -22,6 +22,11 @@ export function problemFrom(status: number, body: unknown): Problem {
   };
 }
 
+/** No answer, or none for now: the same may be asked again. */
+export function isPassing({ status }: Problem): boolean {
+  return status === 0 || status >= 500;
+}
+
 /** No answer came: of an action nothing is known of what happened to it; a read has changed nothing. */
 export function unreachableProblem(asked: 'read' | 'action'): Problem {
   return {

@@ -52,3 +52,17 @@ test('a part without a version does not make its row newer', () => {
   expect(rows.get(aTask().id)?.outputBytes).toBe(99);
   expect(rows.take(aTask({ outputBytes: 5 }), 10)).toBe(true);
 });
+
+test('a row that was removed comes back only by a newer word, and only the newest removals are remembered', () => {
+  const rows = new Rows<{ id: string }>();
+  rows.take({ id: 'a' }, 5);
+  expect(rows.remove('a', 4)).toBe(false);
+  expect(rows.remove('a', 6)).toBe(true);
+  rows.takeAll([{ id: 'a' }], 6);
+  expect(rows.get('a')).toBeUndefined();
+  rows.takeAll([{ id: 'a' }], 7);
+  expect(rows.get('a')).toEqual({ id: 'a' });
+  rows.remove('a', 8);
+  for (let n = 0; n < 1000; n++) rows.remove(`other-${n}`, 9);
+  expect(rows.take({ id: 'a' }, 7)).toBe(true);
+});

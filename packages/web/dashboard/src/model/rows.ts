@@ -1,7 +1,7 @@
 /**
  * Rows that this browser holds, by id. Guarantees: a row never moves back, whatever the order in which reads and feed
  * frames arrive: each is held with the version of the feed at which it was known, and only a word that is as new or
- * newer replaces it.
+ * newer replaces it; one that was removed comes back only by a newer word.
  */
 
 interface Held<T> {
@@ -9,8 +9,13 @@ interface Held<T> {
   version: number;
 }
 
+/** Most removals that are remembered, the newest: a read is not under way for longer. */
+const MOST_GONE = 1000;
+
 export class Rows<T extends { id: string }> {
   #held = new Map<string, Held<T>>();
+  /** The version at which each was removed. */
+  #gone = new Map<string, number>();
 
   get size(): number {
     return this.#held.size;
@@ -38,6 +43,8 @@ export class Rows<T extends { id: string }> {
   take(row: T, version: number): boolean {
     const held = this.#held.get(row.id);
     if (held !== undefined && held.version > version) return false;
+    if ((this.#gone.get(row.id) ?? -1) >= version) return false;
+    this.#gone.delete(row.id);
     this.#held.set(row.id, { row, version });
     return true;
   }
@@ -55,8 +62,17 @@ export class Rows<T extends { id: string }> {
     if (held !== undefined) held.row = { ...held.row, ...change };
   }
 
-  remove(id: string): boolean {
-    return this.#held.delete(id);
+  /** There is no such row as of `version`; false if there is a newer word. */
+  remove(id: string, version: number): boolean {
+    if ((this.#held.get(id)?.version ?? 0) > version) return false;
+    this.#held.delete(id);
+    this.#gone.delete(id);
+    this.#gone.set(id, version);
+    for (const oldest of this.#gone.keys()) {
+      if (this.#gone.size <= MOST_GONE) break;
+      this.#gone.delete(oldest);
+    }
+    return true;
   }
 
   /** Lets go of rows that nobody looks at. */
@@ -68,5 +84,6 @@ export class Rows<T extends { id: string }> {
 
   clear(): void {
     this.#held.clear();
+    this.#gone.clear();
   }
 }

@@ -287,3 +287,14 @@ test('however rows move and however it is held, it ends in the order of a fresh 
     { numRuns: 500 },
   );
 });
+
+test('a held row that a fresh read lacks because its place is below is not counted twice', () => {
+  const list = new TaskList();
+  list.replace({ items: [ran(1, 'a'), ran(2, 'b')], next: 'x', total: 3 }, 'longest');
+  list.hold();
+  list.refresh({ items: [ran(2, 'b'), ran(3, 'c')], next: 'x', total: 3 });
+  list.place(ran(9, 'a'), true);
+  expect([list.total, list.isTotalExact]).toEqual([3, false]);
+  list.release();
+  expect([list.order, list.total]).toEqual([['b', 'c'], 3]);
+});

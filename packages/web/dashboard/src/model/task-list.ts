@@ -138,7 +138,9 @@ export class TaskList {
     const key = this.#keyOf(task);
     if (this.#members.has(id)) {
       const returned = this.#leaving.delete(id);
-      if (returned) this.#total += 1;
+      // One that belongs below may have been counted by the read that lacked it.
+      if (returned && this.#isBeyond(key)) this.#isTotalExact = false;
+      else if (returned) this.#total += 1;
       return this.#move(id, key) || returned;
     }
     if (this.#isBeyond(key)) {

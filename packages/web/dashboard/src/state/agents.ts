@@ -9,7 +9,8 @@ import { linkNow, webNow } from './clock.ts';
 export const agents = signal<readonly ShownAgent[]>([]);
 /** The one that moved last comes first. */
 export const sessions = signal<readonly ShownSession[]>([]);
-export const counts = signal<Counts>({});
+/** Undefined until they were told once. */
+export const counts = signal<Counts | undefined>(undefined);
 
 /** What each known session is called; changes only when a name does. */
 export const sessionNames = signal<ReadonlyMap<string, string>>(new Map());
@@ -39,7 +40,7 @@ export function takeCounts(said: Counts, version: number): void {
 
 export function takeAgents(said: readonly ShownAgent[], removed: readonly string[], version: number): void {
   for (const agent of said) agentRows.take(agent, version);
-  for (const id of removed) agentRows.remove(id);
+  for (const id of removed) agentRows.remove(id, version);
   if (said.length > 0 || removed.length > 0) publishAgents();
 }
 
@@ -49,7 +50,7 @@ export function takeSessions(
   version: number,
 ): void {
   for (const session of said) sessionRows.take(session, version);
-  for (const id of removed) sessionRows.remove(id);
+  for (const id of removed) sessionRows.remove(id, version);
   if (said.length === 0 && removed.length === 0) return;
   // Each task that changes changes its session too: the rail is redrawn a few times a second, however many do.
   sessionsTimer ??= window.setTimeout(publishSessions, SESSIONS_REDRAW_MS);

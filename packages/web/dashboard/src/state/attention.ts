@@ -10,7 +10,6 @@ import { taskName, viewName } from '../model/filter.ts';
 import { agents, counts, sessionNames } from './agents.ts';
 import { link, linkNow } from './clock.ts';
 import { place } from './navigation.ts';
-import { hasState } from './store.ts';
 import { watchTask } from './tasks.ts';
 import { needsYou } from './views.ts';
 
@@ -36,8 +35,8 @@ function pageName(): string {
 export function startAttention(): void {
   let told: Counts | undefined;
   window.setInterval(() => {
-    if (!hasState.value) return;
     const now = counts.value;
+    if (now === undefined) return;
     const text = told === undefined ? '' : tallyText(told, now);
     told = now;
     if (text !== '') politeWords.value = text;
@@ -59,9 +58,10 @@ export function startAttention(): void {
   });
 
   effect(() => {
-    const isLive = linkNow.value.state === 'live';
+    // Nothing is calm before it is known to be.
+    const isLive = linkNow.value.state === 'live' && needsYou.value !== undefined;
     const isSignedOut = linkNow.value.state === 'signedOut';
-    const worst = isSignedOut ? undefined : worstOf(counts.value, needsYou.value ?? 0);
+    const worst = isSignedOut ? undefined : worstOf(counts.value ?? {}, needsYou.value ?? 0);
     document.title = titleText({ worst, isLive, page: isSignedOut ? 'Signed out' : pageName() });
     const href = faviconUrl(
       !isLive

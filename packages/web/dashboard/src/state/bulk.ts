@@ -22,6 +22,8 @@ type BulkStage =
 
 export interface Bulk {
   action: BulkAction;
+  /** What was asked about, where it was not what is marked. */
+  ids?: readonly string[] | undefined;
   /** What the tasks are called, in the list or not. */
   names: ReadonlyMap<string, string>;
   stage: BulkStage;
@@ -40,11 +42,11 @@ let turn = 0;
 export async function forecastBulk(action: BulkAction, ids?: readonly string[]): Promise<void> {
   turn += 1;
   const mine = turn;
-  bulk.value = { action, names: new Map(), stage: { kind: 'asking' } };
+  bulk.value = { action, ids, names: new Map(), stage: { kind: 'asking' } };
   openDialog('bulk');
   const stage = await forecast(action, ids);
   const items = stage.kind === 'forecast' ? stage.items : [];
-  if (mine === turn) bulk.value = { action, names: namesOf(items), stage };
+  if (mine === turn) bulk.value = { action, ids, names: namesOf(items), stage };
 }
 
 function namesOf(items: readonly BulkItem[]): ReadonlyMap<string, string> {

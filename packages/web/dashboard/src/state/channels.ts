@@ -16,11 +16,16 @@ export const notificationsProblem = signal<Problem | undefined>(undefined);
 export const channelTests = signal<ReadonlyMap<string, ChannelTest>>(new Map());
 
 let reads = 0;
+let isLoading = false;
 
+/** One at a time: were a slow answer replaced by the next question, none would ever be shown. */
 export async function loadNotifications(): Promise<void> {
+  if (isLoading) return;
   reads += 1;
   const mine = reads;
+  isLoading = true;
   const answer = await readNotifications();
+  isLoading = false;
   if (mine !== reads) return;
   notificationsProblem.value = answer.ok ? undefined : answer.problem;
   if (answer.ok) take(answer.value);

@@ -282,3 +282,37 @@ test('what is held is not given up for a part that cannot be read now', async ()
   await follower.loadAfter();
   expect(textOf(follower)).toEqual(first);
 });
+
+test('who follows again is taken to the end, also when the first try to read it fails', async () => {
+  const source = new Source();
+  source.print(lines(40_000, 20));
+  const follower = source.follow();
+  await settled(follower, () => follower.view.value.end === 800_000);
+  follower.setFollowing(false);
+  source.print(lines(100_000, 20));
+  follower.update(source.row());
+  await settled(follower, () => follower.view.value.totalBytes === 2_800_000);
+  source.isReachable = false;
+  follower.setFollowing(true);
+  await settled(follower, () => follower.view.value.state === 'stopped');
+  source.isReachable = true;
+  for (const retry of source.retries) retry();
+  await settled(follower, () => follower.view.value.end === 2_800_000);
+  source.print('more\n');
+  follower.update(source.row());
+  await settled(follower, () => follower.view.value.end === 2_800_005);
+  expect(textOf(follower).at(-1)).toBe('more');
+});
+
+test('a line that is sought while the log cannot be read is found once it can', async () => {
+  const source = new Source();
+  source.print(lines(500));
+  source.isReachable = false;
+  const follower = source.follow();
+  const place = follower.seekLine(400);
+  await settled(follower, () => source.retries.length === 2);
+  source.isReachable = true;
+  for (const retry of source.retries) retry();
+  expect(await place).toEqual({ at: 39_900, number: 400 });
+  expect(follower.scan.value).toBeUndefined();
+});

@@ -9,7 +9,7 @@ import { isEnded } from '@holdfast/shared/status';
 import type { ShownTask } from '@holdfast/shared';
 import { LOG_BEGINNING, LogLines, type LogLine, type LogPlace } from '../model/log-lines.ts';
 import { countNewlines, LogScan, type LinePlace, type LogScanOptions } from '../model/log-scan.ts';
-import type { Problem } from '../model/problem.ts';
+import { isPassing, type Problem } from '../model/problem.ts';
 import { readOutput } from '../transport/api.ts';
 import { webNow } from './clock.ts';
 
@@ -99,6 +99,8 @@ export class LogFollower {
   /** The range reaches to the end of the file and grows with it. */
   #isAttached = true;
   #isFollowing = true;
+  /** Who follows is to be taken to the end; until that could be read. */
+  #isEndWanted = false;
   #hasOpened = false;
   #gaps: { at: number; text: string }[] = [];
   #readAt: number | undefined;
@@ -144,9 +146,8 @@ export class LogFollower {
   setFollowing(isFollowing: boolean): void {
     if (this.#isFollowing === isFollowing) return;
     this.#isFollowing = isFollowing;
-    if (!isFollowing) return;
-    if (!this.#isAttached) void this.#do(() => this.#openTail());
-    this.#catchUpSoon();
+    this.#isEndWanted = isFollowing && !this.#isAttached;
+    if (isFollowing) this.#catchUpSoon();
   }
 
   /** Reads the part before the range, giving up its end if that is too much. */
@@ -200,7 +201,7 @@ export class LogFollower {
     });
   }
 
-  /** Searches all of the log. Resolves to undefined when it was given up or could not be read. */
+  /** Searches all of the log, over gaps in which it cannot be read. Resolves to undefined when it was given up. */
   async searchAll(text: string): Promise<Matches | undefined> {
     const scan = await this.#scanAll({ from: { at: 0, number: 1 }, text }, 'search');
     if (scan === undefined) return undefined;
@@ -233,6 +234,7 @@ export class LogFollower {
   async #catchUp(): Promise<void> {
     this.#unschedule?.();
     if (!this.#hasOpened && !(await this.#openFirst())) return;
+    if (this.#isEndWanted) await this.#openTail();
     while (this.#isAttached && !this.#isSettled && !this.#isClosed) {
       if (this.#log.end >= this.#total && !this.#isOver && this.view.peek().state === 'following') return;
       if (!this.#isFollowing && this.#log.isFull) {
@@ -311,6 +313,7 @@ export class LogFollower {
     if (piece === undefined || log !== this.#log) return false;
     this.#log = new LogLines(place);
     this.#isAttached = false;
+    this.#isEndWanted = false;
     this.#takeAfter(piece);
     return true;
   }
@@ -363,8 +366,15 @@ export class LogFollower {
       const piece = await this.#readPiece(scan.offset, SCAN_BYTES);
       if (mine !== this.#scans) return undefined;
       if (piece === undefined) {
-        this.scan.value = undefined;
-        return undefined;
+        const { problem } = this.view.peek();
+        if (problem === undefined || !isPassing(problem)) {
+          this.scan.value = undefined;
+          return undefined;
+        }
+        // It goes on from where it is once that can be read, unless it is given up.
+        await new Promise((resolve) => this.#schedule(() => resolve(undefined), RETRY_MS));
+        if (mine !== this.#scans) return undefined;
+        continue;
       }
       if (piece.bytes.length === 0) break;
       scan.feed(piece.bytes);

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import type { PoolAsk, PoolAsked } from '../model/pool-steps.ts';
 import { changePool, changeSlots, reconnectAgent } from '../transport/api.ts';
+import { webNow } from './clock.ts';
 import { notify } from './notices.ts';
 
 /** The newest change of each agent, by its id. */
@@ -12,7 +13,10 @@ export async function askPool(agentId: string, ask: PoolAsk): Promise<void> {
   const answer =
     ask.verb === 'slots' ? await changeSlots(agentId, ask.slots) : await changePool(agentId, ask.verb);
   if (poolAsked.peek().get(agentId)?.ask !== ask) return;
-  note(agentId, answer.ok ? { ask, answer: answer.value } : { ask, problem: answer.problem.detail });
+  note(
+    agentId,
+    answer.ok ? { ask, answer: { pool: answer.value, at: webNow.peek() } } : { ask, problem: answer.problem },
+  );
 }
 
 function note(agentId: string, asked: PoolAsked): void {

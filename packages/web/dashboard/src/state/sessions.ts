@@ -4,6 +4,7 @@
  */
 import { batch, signal } from '@preact/signals';
 import { parseCursor } from '../model/link.ts';
+import { isPassing } from '../model/problem.ts';
 import {
   changeSession,
   readSession,
@@ -19,6 +20,9 @@ export const isArchiveShown = signal(false);
 /** Where the next page begins, of each kind; undefined when there is none. */
 const next = { open: signal<string | undefined>(undefined), archived: signal<string | undefined>(undefined) };
 export const isReadingSessions = signal(false);
+/** The first page of the archive was read since the list began anew: only then may it be said that it is empty. */
+export const isArchiveRead = signal(false);
+let reads = 0;
 
 const kind = (): 'open' | 'archived' => (isArchiveShown.value ? 'archived' : 'open');
 
@@ -31,16 +35,24 @@ export const areSessionsRead = signal(false);
 
 /** Takes the first page of those in use: what is shown begins anew. */
 export function takeSessionPage(page: SessionPage): void {
+  // A page that was asked for before belongs behind what this one replaces.
+  reads += 1;
+  isReadingSessions.value = false;
   areSessionsRead.value = true;
   takeAllSessions(page.items, versionOf(page));
   next.open.value = page.next;
   next.archived.value = undefined;
-  if (isArchiveShown.peek()) void read({ archived: true });
+  isArchiveRead.value = false;
+  readArchive();
 }
 
 export function showArchive(isShown: boolean): void {
   isArchiveShown.value = isShown;
-  if (isShown) void read({ archived: true });
+  readArchive();
+}
+
+function readArchive(): void {
+  if (isArchiveShown.peek()) void read({ archived: true });
 }
 
 /** Ids of sessions that web does not have. */
@@ -60,7 +72,7 @@ export function findSession(id: string | undefined): void {
 
 /** Most sessions that one request names. */
 const MOST_NAMED = 50;
-const NAMES_AGAIN_MS = 5000;
+const AGAIN_MS = 5000;
 /** Asked for and not answered yet, or not there. */
 const askedNames = new Set<string>();
 
@@ -87,7 +99,7 @@ export async function nameSessions(ids: readonly string[]): Promise<void> {
     for (const id of some) askedNames.delete(id);
     void nameSessions(some);
   };
-  if (status === 0 || status >= 500) window.setTimeout(again, NAMES_AGAIN_MS);
+  if (status === 0 || status >= 500) window.setTimeout(again, AGAIN_MS);
   // Whoever signs in again asks again.
   else if (status === 401) for (const id of some) askedNames.delete(id);
 }
@@ -98,17 +110,24 @@ export async function readMoreSessions(): Promise<void> {
 }
 
 async function read(options: { archived: boolean; after?: string }): Promise<void> {
-  if (isReadingSessions.peek()) return;
+  const { archived, after } = options;
+  // A further page can be asked for again; the first one of another kind waits for nobody.
+  if (after !== undefined && isReadingSessions.peek()) return;
+  reads += 1;
+  const mine = reads;
   isReadingSessions.value = true;
   const page = await readSessions(options);
+  if (mine !== reads) return;
   batch(() => {
     isReadingSessions.value = false;
     if (!page.ok) {
-      notify(page.problem.detail, 'problem');
+      if (after !== undefined) notify(page.problem.detail, 'problem');
+      else if (isPassing(page.problem)) window.setTimeout(readArchive, AGAIN_MS);
       return;
     }
     takeMoreSessions(page.value.items, versionOf(page.value));
-    next[options.archived ? 'archived' : 'open'].value = page.value.next;
+    next[archived ? 'archived' : 'open'].value = page.value.next;
+    if (archived) isArchiveRead.value = true;
   });
 }
 

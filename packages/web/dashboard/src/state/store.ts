@@ -17,11 +17,11 @@ import {
   takeHeartbeat,
   takeSessions,
 } from './agents.ts';
-import { noteFrame, startClock, takeLink } from './clock.ts';
+import { linkNow, noteFrame, startClock, takeLink } from './clock.ts';
 import { takeFailingChannels } from './failing-channels.ts';
 import { place } from './navigation.ts';
 import { findSession, takeSessionPage } from './sessions.ts';
-import { forgetVersions, loadTask, peekTask, readList, setFilter, takeTasks } from './tasks.ts';
+import { beginAt, loadTask, peekTask, readList, setFilter, startListClock, takeTasks } from './tasks.ts';
 import { recountViews, startViews, takeNewTasks } from './views.ts';
 
 export const isResyncing = signal(true);
@@ -115,19 +115,22 @@ let again: number | undefined;
 
 function resync(cursor: string): void {
   const next = parseCursor(cursor)?.epoch;
-  if (next !== epoch) {
-    forgetVersions(versionOf(cursor));
-    forgetAgentVersions();
-  }
+  const at = versionOf(cursor);
+  // A store that was put back counts some versions a second time.
+  const isAnew = next !== epoch || at < taken;
+  beginAt(at, isAnew);
+  if (isAnew) forgetAgentVersions();
   epoch = next;
   behind = undefined;
-  noteTaken(versionOf(cursor));
+  noteTaken(at);
   isResyncing.value = true;
   void readAll();
 }
 
 async function readAll(): Promise<void> {
   window.clearTimeout(again);
+  // Whoever signs in again begins with a reset.
+  if (linkNow.peek().state === 'signedOut') return;
   resyncs += 1;
   const mine = resyncs;
   const { taskId } = place.value;
@@ -175,4 +178,5 @@ export function startStore(): void {
   effect(() => setFilter(place.value.filter));
   effect(() => findSession(place.value.filter.sessionId));
   startViews();
+  startListClock();
 }

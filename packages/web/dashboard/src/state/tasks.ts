@@ -5,15 +5,15 @@
  */
 import { batch, computed, signal, type Signal } from '@preact/signals';
 import type { ShownTask } from '@holdfast/shared';
-import { filterToQuery, isSameFilter, matches, type Filter } from '../model/filter.ts';
+import { filterToQuery, isByClock, isSameFilter, matches, type Filter } from '../model/filter.ts';
 import { parseCursor } from '../model/link.ts';
-import type { Problem } from '../model/problem.ts';
+import { isPassing, type Problem } from '../model/problem.ts';
 import { Rows } from '../model/rows.ts';
 import { workBy } from '../model/count-certainty.ts';
 import { TaskList } from '../model/task-list.ts';
 import { type FirstTaskPage, readMoreTasks, readTask, readTasks, type TaskPage } from '../transport/api.ts';
 import { agents, counts, sessions } from './agents.ts';
-import { webNow } from './clock.ts';
+import { linkNow, webNow } from './clock.ts';
 import { place } from './navigation.ts';
 
 export interface ListView {
@@ -87,19 +87,19 @@ export function takeTasks(tasks: readonly ShownTask[], removed: readonly string[
   let moved = false;
   for (const task of tasks) moved = takeTask(task, version) || moved;
   for (const id of removed) {
-    rows.remove(id);
-    publishTask(id);
-    moved = shown.dismiss(id) || moved;
+    moved = forget(id, version) || moved;
+    // Whoever looks at it is told by web what became of it.
+    if (place.peek().taskId === id) void loadTask(id);
   }
   if (moved) publishListSoon();
   if (!shown.isTotalExact) recount();
   prune();
 }
 
-/** The versions so far mean nothing to those that come. */
-export function forgetVersions(version: number): void {
-  rows.clear();
+/** Every frame after `version` will come; `isAnew`: the versions so far mean nothing to those. */
+export function beginAt(version: number, isAnew: boolean): void {
   position = version;
+  if (isAnew) rows.clear();
 }
 
 /** Returns whether the list has changed. */
@@ -107,6 +107,13 @@ function takeTask(task: ShownTask, version: number): boolean {
   if (!rows.take(task, version)) return false;
   publishTask(task.id);
   return shown.place(task, belongs(task));
+}
+
+/** There is no such task as of `version`. Returns whether the list has changed. */
+function forget(id: string, version: number): boolean {
+  if (!rows.remove(id, version)) return false;
+  publishTask(id);
+  return shown.dismiss(id);
 }
 
 function belongs(task: ShownTask): boolean {
@@ -134,6 +141,7 @@ function publishList(): void {
   window.clearTimeout(redrawTimer);
   redrawTimer = undefined;
   redrawnAt = performance.now();
+  if (!shown.isTotalExact) recount();
   list.value = {
     order: [...shown.order],
     waiting: shown.waiting,
@@ -166,7 +174,10 @@ function queryOf(limit: number, after?: string): URLSearchParams {
   return query;
 }
 
-/** Reads the list from its beginning; true if it was read, or another read took its place. */
+/**
+ * Reads the list from its beginning; true if nothing is gained by asking again: it was read, another read took its place,
+ * or it was refused.
+ */
 export async function readList(): Promise<boolean> {
   generation += 1;
   const mine = generation;
@@ -180,7 +191,7 @@ export async function readList(): Promise<boolean> {
     if (page.ok) takeFirstPage(page.value);
     else if (!isSameFilter(shownFilter, filter)) showNothing();
   });
-  return page.ok;
+  return page.ok || !isPassing(page.problem);
 }
 
 /** Shows the list of another filter; tried again until it was read. */
@@ -193,12 +204,19 @@ export function setFilter(next: Filter): void {
 
 const AGAIN_MS = 2000;
 
+const BY_CLOCK_MS = 30_000;
+
+/** No frame tells that a day or a lease is over: a list that depends on it is read again from time to time. */
+export function startListClock(): void {
+  window.setInterval(() => {
+    if (isByClock(filter) && linkNow.peek().state === 'live') void readUntilRead();
+  }, BY_CLOCK_MS);
+}
+
 /** A stream that goes on where it was cut brings no new picture: a list that could not be read is asked for again. */
 async function readUntilRead(): Promise<void> {
   if (await readList()) return;
   const mine = generation;
-  const status = listProblem.peek()?.status ?? 0;
-  if (status > 0 && status < 500) return;
   window.setTimeout(() => {
     if (mine === generation) void readUntilRead();
   }, AGAIN_MS);
@@ -234,15 +252,19 @@ function showNothing(): void {
 }
 
 function takeFirstPage(page: FirstTaskPage): void {
+  // A further page that was asked for before it belongs behind what this one replaces.
+  generation += 1;
   const fresh = { ...page, items: takeItems(page) };
   if (isSameFilter(shownFilter, filter)) shown.refresh(fresh);
   else shown.replace(fresh, filter.order);
   shownFilter = filter;
-  for (const task of rows.newerThan(versionOf(page))) shown.place(task, belongs(task));
+  const newer = rows.newerThan(versionOf(page));
+  for (const task of newer) shown.place(task, belongs(task));
   publishList();
   for (const id of watched.keys()) publishTask(id);
-  // Rows that only keep their places: of those nothing is claimed until it is known.
-  for (const id of shown.order.filter((id) => rows.get(id) === undefined)) void loadTask(id);
+  // Rows that only keep their places: what became of them no frame will tell.
+  const told = new Set([...page.items, ...newer].map(({ id }) => id));
+  for (const id of shown.order) if (!told.has(id)) void loadTask(id);
 }
 
 /** The items as newest known, without those that no longer match. */
@@ -252,22 +274,35 @@ function takeItems(page: TaskPage): ShownTask[] {
     rows.take(item, version);
     publishTask(item.id);
   }
-  return page.items.filter((item) => belongs(rows.get(item.id) ?? item));
+  return page.items.filter(({ id }) => {
+    const newest = rows.get(id);
+    return newest !== undefined && belongs(newest);
+  });
 }
 
 function versionOf(page: TaskPage): number {
   return parseCursor(page.cursor)?.version ?? 0;
 }
 
-/** Reads one task that the list does not hold; true if there is one. A bare read carries no cursor: see `Rows.take`. */
-export async function loadTask(id: string): Promise<boolean> {
+/**
+ * Reads one task that the list does not hold; one that is open, or is kept in its place, again until that was answered. A
+ * bare read carries no cursor: see `Rows.take`.
+ */
+export async function loadTask(id: string): Promise<void> {
   const asked = position;
+  const mine = generation;
   const answer = await reading(readTask(id));
+  const isOpen = (): boolean => place.peek().taskId === id;
   batch(() => {
-    if (place.value.taskId === id) taskProblem.value = answer.ok ? undefined : answer.problem;
-    if (answer.ok && takeTask(answer.value, asked)) publishList();
+    if (isOpen()) taskProblem.value = answer.ok ? undefined : answer.problem;
+    const isGone = !answer.ok && answer.problem.status === 404;
+    if (answer.ok ? takeTask(answer.value, asked) : isGone && forget(id, asked)) publishList();
   });
-  return answer.ok;
+  if (answer.ok || !isPassing(answer.problem)) return;
+  window.setTimeout(() => {
+    const isKept = mine === generation && shown.isLeaving(id);
+    if (isOpen() ? taskProblem.peek() === answer.problem : isKept) void loadTask(id);
+  }, AGAIN_MS);
 }
 
 const RECOUNT_MS = 5000;
@@ -284,7 +319,10 @@ function recount(): void {
 async function readTotal(): Promise<void> {
   const mine = generation;
   const page = await readTasks(queryOf(1));
-  if (mine !== generation || !page.ok) return;
+  if (mine !== generation) return;
+  // What the feed has told since may be in it or not.
+  if (page.ok ? versionOf(page.value) < position : isPassing(page.problem)) recount();
+  if (!page.ok) return;
   shown.setTotal(page.value.total);
   publishList();
 }

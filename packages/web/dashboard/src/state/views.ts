@@ -6,7 +6,7 @@
  */
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { ShownAgent, ShownTask } from '@holdfast/shared';
-import { shownStatuses } from '@holdfast/shared/status';
+import { shownStatuses, type ShownStatus } from '@holdfast/shared/status';
 import { failedTodayView, filterToQuery, needsYouView, type Filter } from '../model/filter.ts';
 import { troubleOf } from '../model/agent-trouble.ts';
 import { worstAgentsFirst } from '../model/certainty.ts';
@@ -33,7 +33,7 @@ const failedTodayRead = signal<{ count: number; version: number; failed?: number
 export const failedToday = computed(() => {
   const read = failedTodayRead.value;
   if (read === undefined) return undefined;
-  const failed = counts.value.failed ?? 0;
+  const failed = counts.value?.failed ?? 0;
   return read.count + Math.max(0, failed - (read.failed ?? failed));
 });
 
@@ -50,7 +50,7 @@ function takeFailed(answer: Awaited<ReturnType<typeof readTasks>>): void {
 function noteFailed(): void {
   const read = failedTodayRead.peek();
   if (read === undefined || read.failed !== undefined || countsAsOf() < read.version) return;
-  failedTodayRead.value = { ...read, failed: counts.peek().failed ?? 0 };
+  failedTodayRead.value = { ...read, failed: counts.peek()?.failed ?? 0 };
 }
 
 const labelsRead = signal<readonly LabelCount[]>([]);
@@ -76,6 +76,13 @@ export const needyAgents = computed<readonly ShownAgent[]>(() =>
   worstAgentsFirst(agents.value.filter((agent) => troubleOf(agent) !== undefined)),
 );
 
+/** How many tasks have one of these statuses, or any where none is named; undefined while it is not known. */
+export function countOf(statuses: readonly ShownStatus[]): number | undefined {
+  const known = counts.value;
+  const of = statuses.length > 0 ? statuses : shownStatuses;
+  return known && of.reduce((sum, status) => sum + (known[status] ?? 0), 0);
+}
+
 /** A count of what `filter` finds, and whether it is as doubtful as its rows; undefined while it is not known. */
 export function shownCount(filter: Filter, count: number | undefined): { text: string; className: string } {
   if (count === undefined) return { text: '…', className: '' };
@@ -91,7 +98,7 @@ export function shownCount(filter: Filter, count: number | undefined): { text: s
 }
 /** Tasks, agents and notification channels together; undefined until it was read. */
 export const needsYou = computed(() =>
-  needyBeside.value === undefined
+  needyBeside.value === undefined || counts.value === undefined
     ? undefined
     : needyBeside.value +
       (counts.value.unknown ?? 0) +

@@ -45,21 +45,23 @@ export function onSignedOut(listener: () => void): void {
   announceSignedOut = listener;
 }
 
-async function request(path: string, init: RequestInit = {}): Promise<Response | Problem> {
-  let answer: Response;
+async function request<T>(
+  path: string,
+  init: RequestInit,
+  take: (answer: Response) => Promise<T>,
+): Promise<Answer<T>> {
+  let problem: Problem;
   try {
-    answer = await fetch(path, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const answer = await fetch(path, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (answer.ok) return { ok: true, value: await take(answer), status: answer.status };
+    problem = problemFrom(answer.status, await readJson<unknown>(answer));
   } catch (error) {
-    // fetch rejects for a network failure and for the time limit: both mean that no answer came.
-    if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) {
-      return unreachableProblem(init.method === undefined ? 'read' : 'action');
-    }
-    throw error;
+    // Rejected for a network failure, also within the body, and for the time limit: no whole answer came.
+    if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
+    problem = unreachableProblem(init.method === undefined ? 'read' : 'action');
   }
-  if (answer.ok) return answer;
-  const problem = problemFrom(answer.status, await readJson<unknown>(answer));
-  if (answer.status === 401 && !path.startsWith('/api/sign-in')) announceSignedOut();
-  return problem;
+  if (problem.status === 401 && !path.startsWith('/api/sign-in')) announceSignedOut();
+  return { ok: false, problem };
 }
 
 /** The body, believed to be what the contract says; undefined when it is not JSON. */
@@ -75,12 +77,13 @@ async function readJson<T>(answer: Response): Promise<T | undefined> {
   }
 }
 
-async function call<T>(path: string, init?: RequestInit): Promise<Answer<T>> {
-  const answer = await request(path, init);
-  if (!(answer instanceof Response)) return { ok: false, problem: answer };
-  const value = await readJson<T>(answer);
-  if (value === undefined) return { ok: false, problem: problemFrom(502, undefined) };
-  return { ok: true, value, status: answer.status };
+async function call<T>(path: string, init: RequestInit = {}): Promise<Answer<T>> {
+  const answer = await request(path, init, readJson<T>);
+  if (!answer.ok) return answer;
+  const { value, status } = answer;
+  return value === undefined
+    ? { ok: false, problem: problemFrom(502, undefined) }
+    : { ok: true, value, status };
 }
 
 function post<T>(path: string, body: unknown): Promise<Answer<T>> {
@@ -176,34 +179,24 @@ export const signIn = (proof: { token: string } | { code: string }): Promise<Ans
   post('/api/sign-in', proof);
 /** Undefined when it was done. */
 export async function signOut(): Promise<Problem | undefined> {
-  const answer = await request('/api/sign-out', { method: 'POST' });
-  return answer instanceof Response ? undefined : answer;
+  const answer = await request('/api/sign-out', { method: 'POST' }, async () => undefined);
+  return answer.ok ? undefined : answer.problem;
 }
 
 export const outputUrl = (id: string, attempt: number): string => `${task(id)}/output?attempt=${attempt}`;
 
-export async function readOutput(
+/** Of a body that was cut nothing is used: the same range will be read again. */
+export function readOutput(
   id: string,
   range: { attempt: number; offset: number; limit: number },
 ): Promise<Answer<OutputPiece>> {
-  const answer = await request(`${outputUrl(id, range.attempt)}&offset=${range.offset}&limit=${range.limit}`);
-  if (!(answer instanceof Response)) return { ok: false, problem: answer };
-  let bytes: Uint8Array;
-  try {
-    bytes = new Uint8Array(await answer.arrayBuffer());
-  } catch (error) {
-    // The connection was cut within the body: nothing of it is used, the same range will be read again.
-    if (error instanceof TypeError || error instanceof DOMException)
-      return { ok: false, problem: unreachableProblem('read') };
-    throw error;
-  }
-  return {
-    ok: true,
-    status: answer.status,
-    value: {
+  const path = `${outputUrl(id, range.attempt)}&offset=${range.offset}&limit=${range.limit}`;
+  return request(path, {}, async (answer) => {
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    return {
       bytes,
       totalBytes: Number(answer.headers.get('holdfast-output-bytes') ?? range.offset + bytes.length),
       isComplete: answer.headers.get('holdfast-output-complete') === 'true',
-    },
-  };
+    };
+  });
 }

@@ -27,7 +27,7 @@ export function BulkDialog(): JSX.Element | null {
     closeDialog();
   };
   if (current === undefined) return null;
-  const { action, names, stage } = current;
+  const { action, ids, names, stage } = current;
   const { verb, help } = actionWords[action];
   return (
     <Modal title={`${verb}: ${title(stage.kind)}`} onClose={close}>
@@ -49,7 +49,7 @@ export function BulkDialog(): JSX.Element | null {
         <div class="form-end">
           {stage.kind === 'forecast' && <Confirm items={stage.items} verb={verb} />}
           {stage.kind === 'failed' && (
-            <button type="button" onClick={() => void forecastBulk(action)}>
+            <button type="button" onClick={() => void forecastBulk(action, ids)}>
               Ask again
             </button>
           )}

@@ -2,11 +2,10 @@
 import type { JSX } from 'preact';
 import { isSameFilter, noFilter, tallies } from '../model/filter.ts';
 import { placeToUrl } from '../model/place.ts';
-import { counts } from '../state/agents.ts';
 import { openDialog } from '../state/dialogs.ts';
 import { place } from '../state/navigation.ts';
 import { isPhone } from '../state/screen.ts';
-import { shownCount } from '../state/views.ts';
+import { countOf, shownCount } from '../state/views.ts';
 import { Icon } from './icons.tsx';
 import { SearchField } from './search-field.tsx';
 import { AgentChips } from './truth-bar.tsx';
@@ -39,11 +38,11 @@ export function FilterBar(): JSX.Element {
 
 /** The counts are of all tasks; the link keeps nothing of the present filter but its own status. */
 function TallyLink({ tally }: { tally: (typeof tallies)[number] }): JSX.Element | null {
-  const count = tally.statuses.reduce((sum, status) => sum + (counts.value[status] ?? 0), 0);
+  const count = countOf(tally.statuses);
   const filter = { ...noFilter, statuses: tally.statuses };
   const isCurrent = isSameFilter(place.value.filter, filter);
   const { text, className } = shownCount(filter, count);
-  if (tally.isQuiet && count === 0 && !isCurrent) return null;
+  if (tally.isQuiet && (count ?? 0) === 0 && !isCurrent) return null;
   return (
     <a
       href={placeToUrl({ filter, tab: 'log' })}

@@ -13,7 +13,7 @@ import { placeToUrl } from '../model/place.ts';
 import { agentSentence, agentWord, NOT_HEARD, statusHelp } from '../model/sentence.ts';
 import { sessionCertainty } from '../model/session-certainty.ts';
 import { ageText, countText } from '../model/words.ts';
-import { agents, counts, sessions } from '../state/agents.ts';
+import { agents, sessions } from '../state/agents.ts';
 import { linkNow, webNow } from '../state/clock.ts';
 import { openDialog } from '../state/dialogs.ts';
 import { failingChannels } from '../state/failing-channels.ts';
@@ -21,13 +21,15 @@ import { agentUrl, place } from '../state/navigation.ts';
 import { notifyState, toggleNotifications } from '../state/notifier.ts';
 import {
   hasMoreSessions,
+  isArchiveRead,
   isArchiveShown,
   isReadingSessions,
   readMoreSessions,
   showArchive,
 } from '../state/sessions.ts';
+import { hasState } from '../state/store.ts';
 import { sessionWork } from '../state/tasks.ts';
-import { failedToday, labels, needsYou, needyAgents, shownCount } from '../state/views.ts';
+import { countOf, failedToday, labels, needsYou, needyAgents, shownCount } from '../state/views.ts';
 import { StatusIcon } from './icons.tsx';
 
 export function Rail(): JSX.Element {
@@ -77,17 +79,13 @@ export function RailContent(): JSX.Element {
 }
 
 /** Undefined while it is not known. */
-function countOf(view: View): number | undefined {
+function countOfView(view: View): number | undefined {
   if (view === needsYouView) return needsYou.value;
-  if (view === failedTodayView) return failedToday.value;
-  const known = counts.value;
-  const { statuses } = view.filter;
-  const of = statuses.length > 0 ? statuses.map((status) => known[status]) : Object.values(known);
-  return of.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  return view === failedTodayView ? failedToday.value : countOf(view.filter.statuses);
 }
 
 function ViewLink({ view }: { view: View }): JSX.Element {
-  const { text, className } = shownCount(view.filter, countOf(view));
+  const { text, className } = shownCount(view.filter, countOfView(view));
   const isCurrent = isSameFilter(place.value.filter, view.filter);
   return (
     <li>
@@ -196,7 +194,7 @@ function Agents(): JSX.Element {
           />
         )}
       </div>
-      {all.length === 0 && <p class="dim">None yet.</p>}
+      {hasState.value && all.length === 0 && <p class="dim">None yet.</p>}
       <ul>
         {(isWhole ? all : all.slice(0, MOST_AGENTS)).map((agent) => (
           <AgentLink key={agent.id} agent={agent} now={now} />
@@ -273,7 +271,9 @@ function Sessions(): JSX.Element {
       {shown.length === 0 && (
         <p class="dim">
           {isArchiveShown.value
-            ? 'None is archived.'
+            ? isArchiveRead.value
+              ? 'None is archived.'
+              : 'Reading …'
             : 'A session groups tasks that belong together. It begins with its first task.'}
         </p>
       )}

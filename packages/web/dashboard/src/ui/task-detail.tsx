@@ -8,6 +8,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ShownTask, TaskEvent } from '@holdfast/shared';
 import { withoutBidi } from '../model/bidi.ts';
 import { byTasksClock, type Certainty } from '../model/certainty.ts';
+import { lacksEventOf } from '../model/events.ts';
 import { elapsedText, isWaiting } from '../model/elapsed.ts';
 import { taskName } from '../model/filter.ts';
 import { placeToUrl, tabs, type Tab } from '../model/place.ts';
@@ -41,10 +42,6 @@ export function TaskDetail({ id }: { id: string }): JSX.Element {
     taskProblem.value = undefined;
     if (watchTask(id).peek() === undefined) void loadTask(id);
   }, [id]);
-  const isHeard = linkNow.value.state === 'live';
-  useEffect(() => {
-    if (isHeard && taskProblem.peek() !== undefined) void loadTask(id);
-  }, [isHeard, id]);
   useEffect(() => {
     document.documentElement.toggleAttribute('data-wide', isWide.value);
     return () => document.documentElement.removeAttribute('data-wide');
@@ -53,10 +50,7 @@ export function TaskDetail({ id }: { id: string }): JSX.Element {
   return <Task task={task} />;
 }
 
-/** The newest event is the one that made the row. */
-function lacksEvents({ items }: EventRecord, { seq }: ShownTask): boolean {
-  return (items.at(-1)?.seq ?? 0) < seq;
-}
+const lacksEvents = ({ items }: EventRecord, task: ShownTask): boolean => lacksEventOf(items, task);
 
 function Task({ task }: { task: ShownTask }): JSX.Element {
   const certainty = certaintyNow(task);

@@ -90,7 +90,8 @@ export function TaskListPane(): JSX.Element {
   const lastShown = items.at(-1)?.index ?? 0;
   useEffect(() => {
     if (hasMore && lastShown > order.length - READ_AHEAD_ROWS) void readMore();
-  }, [hasMore, lastShown, order.length]);
+    // With each new picture: one that was asked for may have failed, or not have been taken.
+  }, [hasMore, lastShown, order]);
 
   const areNamesDue = areSessionsRead.value;
   useEffect(() => {

@@ -57,7 +57,7 @@ export function AttemptsTab({
           ))}
         </tbody>
       </table>
-      {rows.length === 0 && record !== undefined && <p class="dim">It was not attempted yet.</p>}
+      {task.attempt === 0 && <p class="dim">It was not attempted yet.</p>}
     </div>
   );
 }

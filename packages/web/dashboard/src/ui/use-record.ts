@@ -5,7 +5,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
-import type { Problem } from '../model/problem.ts';
+import { isPassing, type Problem } from '../model/problem.ts';
 import { linkNow } from '../state/clock.ts';
 import type { Answer } from '../transport/api.ts';
 
@@ -30,16 +30,23 @@ export function useRecord<T>(
   const held = useSignal<{ id: string; read: Read<T> }>({ id: task.id, read: {} });
   const again = useSignal(0);
   const isHeard = linkNow.value.state === 'live';
-  useEffect(() => {
-    if (isHeard && held.peek().read.problem !== undefined) again.value += 1;
-  }, [isHeard, held, again]);
+  // Whatever was said while web was not heard, a row that has not moved since does not tell of.
+  useEffect(
+    () =>
+      isHeard
+        ? undefined
+        : () => {
+            again.value += 1;
+          },
+    [isHeard, again],
+  );
   useEffect(() => {
     let isWanted = true;
     let timer: number | undefined;
     const ask = async (againMs: number): Promise<void> => {
       const answer = await read(task.id);
       if (!isWanted) return;
-      if (answer.ok ? isBehind(answer.value, task) : answer.problem.status === 0) {
+      if (answer.ok ? isBehind(answer.value, task) : isPassing(answer.problem)) {
         timer = window.setTimeout(() => void ask(Math.min(2 * againMs, MOST_AGAIN_MS)), againMs);
       }
       const before = held.peek().id === task.id ? held.peek().read : {};
