@@ -10,7 +10,9 @@ import { makeFolder } from './test-kit.ts';
 import { makeRunning, openTestJournal } from './test-support.ts';
 import { Watch } from './watch.ts';
 
-function openMonitor(options: { outputLimitBytes?: number; stopFails?: () => boolean } = {}) {
+function openMonitor(
+  options: { outputLimitBytes?: number; stopFails?: () => boolean; journalFails?: () => boolean } = {},
+) {
   const opened = openTestJournal();
   const folder = makeFolder();
   const watches: Watch[] = [];
@@ -19,12 +21,14 @@ function openMonitor(options: { outputLimitBytes?: number; stopFails?: () => boo
   const limits: { taskId: string; cause: Limit; message?: string }[] = [];
   const lost: { from: number; to: number }[] = [];
   let monotonic = 0;
+  const record = () =>
+    options.journalFails?.() === true ? Promise.reject(new Error('disk full')) : Promise.resolve();
   const supervisor: Pick<Supervisor, 'watches' | 'reportExternalId' | 'reportLostOutput'> = {
     watches: () => watches,
-    reportExternalId: () => Promise.resolve(),
+    reportExternalId: () => record(),
     reportLostOutput: (_watch, from, to) => {
       lost.push({ from, to });
-      return Promise.resolve();
+      return record();
     },
   };
   const stops: Pick<StopRequests, 'stopAtLimit'> = {
@@ -176,6 +180,35 @@ test('a log that was cut or removed is reported with what is missing, and follow
     { from: 2, to: 0 },
   ]);
   expect(agent.told.map(([entry]) => entry!.outputBytes)).toEqual([5, 2, 0]);
+});
+
+test('an output that grew is told although the id of its runner could not be put on record', async () => {
+  let fails = true;
+  await using agent = openMonitor({ journalFails: () => fails });
+  const watch = await agent.run();
+  appendFileSync(watch.run.outputPath, 'Continue? [y/n]');
+  await agent.monitor.tick();
+  fails = false;
+  await agent.monitor.tick();
+  expect(agent.told).toMatchObject([[{ id: watch.taskId, outputBytes: 15 }]]);
+});
+
+test('a log that was cut while the journal could not be written is reported by the next tick', async () => {
+  let fails = false;
+  await using agent = openMonitor({ journalFails: () => fails });
+  const watch = await agent.run();
+  appendFileSync(watch.run.outputPath, 'hello');
+  await agent.monitor.tick();
+  writeFileSync(watch.run.outputPath, 'hi');
+  fails = true;
+  await agent.monitor.tick();
+  fails = false;
+  await agent.monitor.tick();
+  await agent.monitor.tick();
+  expect(agent.lost).toEqual([
+    { from: 5, to: 2 },
+    { from: 5, to: 2 },
+  ]);
 });
 
 test('one attempt that cannot be measured does not keep the others from it', async () => {

@@ -69,11 +69,14 @@ export class ActivityMonitor {
     const grown: Watch[] = [];
     await Promise.all(
       [...this.#options.supervisor.watches()].map(async (watch) => {
+        const before = watch.output;
         try {
-          if (await this.#check(watch)) grown.push(watch);
+          await this.#check(watch);
         } catch (error) {
           this.#options.logger.warn({ err: error, taskId: watch.taskId }, 'an attempt could not be measured');
         }
+        // Also when something else of it failed: the next tick compares with what was measured now.
+        if (watch.output !== before) grown.push(watch);
       }),
     );
     const entries = [...grown.map(entryOf), ...this.#options.takeHeard()];
@@ -106,25 +109,23 @@ export class ActivityMonitor {
     await this.#sizing;
   }
 
-  /** Measures one attempt; true if its output grew. */
-  async #check(watch: Watch): Promise<boolean> {
+  /** Measures one attempt: its `output` is another one if that has changed. */
+  async #check(watch: Watch): Promise<void> {
     const { journal, supervisor, monotonic, outputLimitBytes } = this.#options;
-    if (!watch.confirmed) return false;
+    if (!watch.confirmed) return;
     const { outputBytes, lastOutputAt } = watch.run.measureOutput();
     const before = watch.output.outputBytes;
-    const grew = outputBytes !== before;
-    // The command only appends: somebody cut the log or took it away. It is said once; what follows is shown.
+    // The command only appends: somebody cut the log or took it away. It is put on record before it is forgotten.
     if (outputBytes < before) await supervisor.reportLostOutput(watch, before, outputBytes);
-    if (grew) {
+    if (outputBytes !== before) {
       watch.output = { outputBytes, lastOutputAt, lastLine: watch.run.readLastLine() };
       watch.quietSince = monotonic();
     }
     const task = journal.record(watch.taskId)?.task;
-    if (task?.attempt !== watch.attempt || task.status !== 'running') return grew;
+    if (task?.attempt !== watch.attempt || task.status !== 'running') return;
     await supervisor.reportExternalId(watch, task);
     const cause = this.#exceeded(watch, task.spec.idleTimeoutMs, outputBytes > outputLimitBytes);
     if (cause !== undefined) await this.#stopAtLimit(watch, cause);
-    return grew;
   }
 
   #stopAtLimit(watch: Watch, cause: Limit): Promise<void> {

@@ -423,7 +423,7 @@ test('failure mode 13: while the journal cannot be written no lease runs out, an
   at.fail(true);
   at.clock.at += 2 * LEASE_MS;
   await expect(at.claims.heartbeat(claim.token, undefined)).rejects.toThrow('the disk is full');
-  // Fails without: `judge` leaving claims alone while the journal is not healthy.
+  // Fails without: `judge` leaving claims alone in an outage.
   await at.sweep();
   at.fail(false);
   await at.journal.change(() => undefined);
@@ -433,6 +433,44 @@ test('failure mode 13: while the journal cannot be written no lease runs out, an
   at.clock.at += LEASE_MS;
   await at.sweep();
   expect(at.taskOf(id).outcome!.reason).toBe('lease_expired');
+});
+
+test('failure mode 13: an outage is made up for also when the first try at that fails', async () => {
+  using at = openClaims();
+  const id = await at.submit();
+  const { claim } = await at.claim();
+  await at.claims.heartbeat(claim.token, undefined);
+  at.fail(true);
+  at.clock.at += 2 * LEASE_MS;
+  await expect(at.claims.heartbeat(claim.token, undefined)).rejects.toThrow('the disk is full');
+  at.fail(false);
+  await at.journal.change(() => undefined);
+  at.fail(true);
+  await expect(at.sweep()).rejects.toThrow('the disk is full');
+  at.fail(false);
+  await at.journal.change(() => undefined);
+  // Fails without: `endOutage` after the change of `renewAfterSilence` alone.
+  await at.sweep();
+  expect(at.taskOf(id).status).toBe('running');
+});
+
+test('failure mode 13: a journal that can be written again in the middle of a sweep ends no claim in it', async () => {
+  using at = openClaims();
+  const id = await at.submit();
+  const { claim } = await at.claim();
+  await at.claims.heartbeat(claim.token, undefined);
+  at.fail(true);
+  at.clock.at += 2 * LEASE_MS;
+  await expect(at.claims.heartbeat(claim.token, undefined)).rejects.toThrow('the disk is full');
+  const tick = { at: at.clock.at };
+  await at.claims.renewAfterSilence(tick);
+  at.fail(false);
+  await at.journal.change(() => undefined);
+  // Fails without: `outageSince` in `judge`.
+  await at.claims.judge(at.taskOf(id), tick.at);
+  expect(at.taskOf(id).status).toBe('running');
+  await at.sweep();
+  expect(at.taskOf(id).status).toBe('running');
 });
 
 test('a cancel beats a lease that ran out, whatever the task says of being lost', async () => {

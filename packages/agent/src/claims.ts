@@ -143,19 +143,19 @@ export class Claims {
   async renewAfterSilence({ at, asleepSince }: SweepTick): Promise<void> {
     const { journal, store } = this.#options;
     if (!journal.healthy) return;
-    const since = Math.min(asleepSince ?? Infinity, journal.takeOutage() ?? Infinity);
+    const since = Math.min(asleepSince ?? Infinity, journal.outageSince ?? Infinity);
     if (since === Infinity) return;
     const live = store.live();
-    if (live.length === 0) return;
-    await journal.change(() => store.renewAll(since, at));
+    if (live.length > 0) await journal.change(() => store.renewAll(since, at));
     for (const { taskId } of live) this.#heard.add(taskId);
+    journal.endOutage();
   }
 
   /** Judges one claimed task by the recovery table, with its lease as of `at` for evidence. */
   async judge(task: Task, at: number): Promise<void> {
     const { journal, store, settlement } = this.#options;
-    // Heartbeats cannot be taken: their absence says nothing.
-    if (!journal.healthy) return;
+    // Heartbeats could not be taken, and that is not made up for yet: their absence says nothing.
+    if (journal.outageSince !== undefined) return;
     const claim = store.byAttempt(task.id, task.attempt);
     const decision = decide(evidenceOf(task, claim, at));
     if (decision.do === 'leave') {

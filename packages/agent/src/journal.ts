@@ -200,11 +200,14 @@ export class Journal {
       });
   }
 
-  /** Since when the journal could not be written, if that was so since this was last asked: nobody could be heard. */
-  takeOutage(): number | undefined {
-    const since = this.#unwritableSince;
+  /** Since when nobody could be heard, because the journal could not be written, until that was made up for. */
+  get outageSince(): number | undefined {
+    return this.#unwritableSince;
+  }
+
+  /** The outage was made up for. */
+  endOutage(): void {
     this.#unwritableSince = undefined;
-    return since;
   }
 
   /** Called after each durable commit that added events, with the tasks that they are about. Returns how to stop. */

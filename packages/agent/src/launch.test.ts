@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '@holdfast/shared';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type LastWord, Launcher, LauncherLostError } from './launch.ts';
 import { scanProcesses, signalProcess } from './process.ts';
 import { runDirectory } from './run-directory.ts';
@@ -170,6 +170,24 @@ test('P3: a launcher that hangs is replaced, and the starts that it owes are giv
   await two.exited;
   await until('the command runs', () => one.others().some(({ pid }) => commandOf(pid) === 'sleep'));
   expect(one.others()).toHaveLength(1);
+});
+
+test('P3: a launcher that hangs is replaced although more starts are asked of it all the time', async () => {
+  await using launcher = makeLauncher({ PATH: '/usr/bin:/bin' }, 2000);
+  const one = await untilLaunched(() => launcher.launch(['/bin/sleep', '600']));
+  const hung = launcherOf(one.shim);
+  onTestFinished(() => void signalProcess(hung, 'SIGKILL'));
+  signalProcess(hung, 'SIGSTOP');
+  const first = launcher.launch(['/bin/true']);
+  const more: Promise<unknown>[] = [];
+  const timer = setInterval(() => {
+    more.push(launcher.launch(['/bin/true']).catch((error: unknown) => error));
+  }, 500);
+  onTestFinished(() => clearInterval(timer));
+  // Fails without: the condition of `#awaitAnswer` in `launch`.
+  await expect(first).rejects.toThrow(LauncherLostError);
+  clearInterval(timer);
+  await Promise.all(more);
 });
 
 test('after a stop nothing is launched any more', async () => {

@@ -96,7 +96,8 @@ export class Launcher {
     const { promise, resolve, reject } = Promise.withResolvers<Launched>();
     this.#pending.set(id, { resolve, reject });
     this.#exits.set(id, onExit);
-    this.#awaitAnswer(launcher);
+    // Only the first of those that wait: each further one would give a launcher that hangs as much time again.
+    if (this.#pending.size === 1) this.#awaitAnswer(launcher);
     launcher.send(
       { id, argv: ['/bin/sh', '-c', SHIM, run.path, ...argv], cwd, env, output: run.outputPath },
       (error) => {

@@ -84,6 +84,26 @@ test('a task waits until its notBeforeAt, and the queue says when the next one i
   expect(await claim(journal, queue)).toMatchObject({ id: task.id, attempt: 2, status: 'starting' });
 });
 
+test('a clock that was set back delays no task for longer than a delay can be', async () => {
+  using opened = openTestJournal();
+  const { journal } = opened;
+  let now = Date.now();
+  const queue = openQueue(journal, { now: () => now });
+  await queue.submitTask(makeSubmit());
+  const task = (await claim(journal, queue))!;
+  const data = {
+    charged: true,
+    notBeforeAt: now + 60_000,
+    outcome: { reason: 'process_vanished' },
+    outputBytes: 0,
+  } as const;
+  await journal.change(() => journal.append(journal.record(task.id)!, { kind: 'requeued', data }));
+  expect(await claim(journal, queue)).toBeUndefined();
+  now -= 3_600_000;
+  // Fails without: `MOST_DELAY_MS` in `#next`.
+  expect(await claim(journal, queue)).toMatchObject({ id: task.id, attempt: 2 });
+});
+
 test('a full queue refuses with Retry-After, also within one group of submits', async () => {
   using opened = openTestJournal();
   const queue = openQueue(opened.journal, { queueLimit: 2 });

@@ -21,6 +21,7 @@ import {
   type TaskStatus,
 } from '@holdfast/shared';
 import type { Journal, TaskRecord } from './journal.ts';
+import { MOST_DELAY_MS } from './retry.ts';
 
 const MOST_FUTURE_MS = 60_000;
 
@@ -61,9 +62,10 @@ export class Queue {
   constructor(options: QueueOptions) {
     this.#options = options;
     const { database } = options.journal;
+    // No delay is as long as that: the clock was set back since, and says nothing of how much of it is left.
     this.#next = database.prepare(
       `SELECT id FROM tasks WHERE status = 'queued' AND queue = @queue
-         AND (not_before_at IS NULL OR not_before_at <= @now)
+         AND (not_before_at IS NULL OR not_before_at <= @now OR not_before_at > @now + ${MOST_DELAY_MS})
          AND (concurrency_key IS NULL OR concurrency_key NOT IN (
            SELECT concurrency_key FROM tasks
              WHERE status IN ('starting', 'running') AND concurrency_key IS NOT NULL))

@@ -8,7 +8,8 @@
 import type { Outcome, Reason } from '@holdfast/shared';
 
 const MOST_UNCHARGED = 10;
-const MOST_DELAY_MS = 60_000;
+/** No delay is longer. */
+export const MOST_DELAY_MS = 60_000;
 
 export interface RetryPolicy {
   maxAttempts: number;

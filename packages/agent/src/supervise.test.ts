@@ -39,6 +39,7 @@ function openSupervisor(options: { sweepPage?: number; killGraceMs?: number } = 
   let monotonic = 0;
   /** Resolves the looks that wait, if `held`. */
   const gate = { open: Promise.resolve() };
+  const releasing = { done: Promise.resolve() };
   const look: Pick<Look, 'at' | 'signal'> = {
     async at(watch: Watch, task) {
       const { processes = [], throws, stopped = false, ...evidence } = seen.get(task.id) ?? {};
@@ -88,7 +89,7 @@ function openSupervisor(options: { sweepPage?: number; killGraceMs?: number } = 
     onFree: () => (freed += 1),
     release: (attempt) => {
       released.push(attempt.taskId);
-      return Promise.resolve();
+      return releasing.done;
     },
     now: Date.now,
     monotonic: () => monotonic,
@@ -114,6 +115,7 @@ function openSupervisor(options: { sweepPage?: number; killGraceMs?: number } = 
     continued,
     released,
     gate,
+    releasing,
     freed: () => freed,
     advance: (ms: number) => (monotonic += ms),
     async run(spec: Partial<Task['spec']> = {}): Promise<string> {
@@ -167,6 +169,18 @@ test('what this instance is dispatching is left alone', async () => {
   expect(agent.kinds(id).at(-1)).toBe('requeued');
 });
 
+test('the time that a start takes is no silence of its command', async () => {
+  await using agent = openSupervisor();
+  const id = await agent.begin();
+  const watch = agent.supervisor.beginDispatch(new AttemptStore(agent.journal.database).get(id, 1)!);
+  agent.advance(40_000);
+  watch.dispatching = false;
+  await agent.supervisor.sweep();
+  expect(agent.task(id).status).toBe('running');
+  // Fails without: `quietSince` in `confirmed`.
+  expect(watch.quietSince).toBe(40_000);
+});
+
 // Fails without: the row "the look itself failed" of recovery.ts.
 test('P10, failure mode 4: a look that fails is no verdict; it is said once, and taken back by one that succeeds', async () => {
   await using agent = openSupervisor();
@@ -207,6 +221,24 @@ test('the end of an attempt frees its slot, releases what was made for it, and i
   expect(agent.freed()).toBe(1);
   expect(agent.released).toEqual([id]);
   expect([...agent.supervisor.watches()]).toEqual([]);
+});
+
+test('P2: a worktree that takes long to be removed makes no sweep late, and is waited for at the stop', async () => {
+  await using agent = openSupervisor();
+  const id = await agent.run();
+  await agent.supervisor.sweep();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  agent.releasing.done = promise;
+  agent.seen.set(id, over);
+  // Fails without: `#end` that does not wait for the release.
+  await agent.supervisor.sweep();
+  expect(agent.released).toEqual([id]);
+  let isStopped = false;
+  const stopped = agent.supervisor.stop().then(() => (isStopped = true));
+  await new Promise((then) => setImmediate(then));
+  expect(isStopped).toBe(false);
+  resolve();
+  await stopped;
 });
 
 // Fails without: the guard: `spare` is never true (supervise.ts).
@@ -424,6 +456,17 @@ test('a log that became shorter is said once', async () => {
   expect(agent.task(id).attention![0]!.message).toContain('100 bytes');
   await agent.supervisor.sweep();
   expect(agent.task(id).attention).toHaveLength(1);
+});
+
+test('a log that became shorter is not taken for reported when the journal refuses it', async () => {
+  await using agent = openSupervisor();
+  const id = await agent.run();
+  await agent.supervisor.sweep();
+  const watch = agent.supervisor.watchOf(id)!;
+  agent.journal.database.pragma('query_only = ON');
+  // Fails without: `#attend` in `reportLostOutput`, which does not swallow the refusal.
+  await expect(agent.supervisor.reportLostOutput(watch, 100, 0)).rejects.toThrow();
+  agent.journal.database.pragma('query_only = OFF');
 });
 
 test('P3: a task that the journal refuses to end is ended by the next sweep', async () => {

@@ -36,7 +36,10 @@ export interface SupervisorOptions {
   logger: Logger;
   /** A task ended or went back to the queue: a slot may be free. */
   onFree: () => void;
-  /** Every process of the attempt is gone and its end is on record: what was prepared for it can go. */
+  /**
+   * Every process of the attempt is gone and its end is on record: what was prepared for it can go. However long that
+   * takes, no sweep waits for it.
+   */
   release: (attempt: AttemptRecord) => Promise<void>;
   now: () => number;
   /** Monotonic, ms. */
@@ -147,7 +150,8 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const watch of this.#watches.values()) watch.close();
-    await Promise.all(this.#examinations);
+    // The last of them may begin to release what was made for its attempt.
+    while (this.#examinations.size > 0) await Promise.all(this.#examinations);
   }
 
   async #sweepPages(tick: SweepTick): Promise<void> {
@@ -173,7 +177,7 @@ export class Supervisor {
           watches.map(async (watch) => {
             const judged = await this.#lookAt(watch);
             if (judged !== undefined && isLost(judged)) vanished.push({ watch, judged });
-            else await this.#act(watch, judged);
+            else await this.#track(this.#act(watch, judged));
           }),
         );
         await new Promise((resolve) => setImmediate(resolve));
@@ -186,7 +190,9 @@ export class Supervisor {
         logger.warn(counts, 'most attempts seem to be gone at once: the next sweep decides');
       }
     } finally {
-      await Promise.all(vanished.map(({ watch, judged }) => this.#act(watch, spare ? undefined : judged)));
+      await Promise.all(
+        vanished.map(({ watch, judged }) => this.#track(this.#act(watch, spare ? undefined : judged))),
+      );
     }
     if (!this.#stopped) this.#sweptAt = now();
   }
@@ -351,6 +357,8 @@ export class Supervisor {
     const { monotonic, now } = this.#options;
     watch.shim = shim;
     watch.confirmed = true;
+    // Nothing could be written while it was being prepared: that is no silence of its command.
+    watch.quietSince = monotonic();
     if (task.spec.timeoutMs !== undefined) {
       // After a restart of the agent the time already used counts.
       watch.deadlineAt = monotonic() + task.spec.timeoutMs - Math.max(0, now() - (task.startedAt ?? now()));
@@ -393,16 +401,29 @@ export class Supervisor {
     watch.plan(untilKillMs > 0 ? Math.min(POLL_MS, untilKillMs) : POLL_MS, () => this.examine(watch));
   }
 
-  /** Puts the end of an attempt on record, then lets go of everything that was made for it. */
+  /** Puts the end of an attempt on record, and begins to let go of everything that was made for it. */
   async #end(watch: Watch, task: Task, commit: (ending: Ending) => Promise<Task | undefined>): Promise<void> {
-    const { attempts, release } = this.#options;
+    const { attempts } = this.#options;
     const attempt = attempts.get(watch.taskId, watch.attempt);
     await watch.givenUp?.undo();
     await this.reportExternalId(watch, task, true);
     const output = { ...watch.run.measureOutput(), lastLine: watch.run.readLastLine() };
     await commit({ taskId: watch.taskId, attempt: watch.attempt, ...output });
     this.forget(watch);
-    if (attempt !== undefined && watch.givenUp === undefined) await release(attempt);
+    if (attempt !== undefined && watch.givenUp === undefined) void this.#track(this.#release(attempt));
+  }
+
+  /** Never rejects. */
+  async #release(attempt: AttemptRecord): Promise<void> {
+    try {
+      await this.#options.release(attempt);
+    } catch (error) {
+      const { taskId } = attempt;
+      this.#options.logger.error(
+        { err: error, taskId },
+        'what was made for an attempt could not be released',
+      );
+    }
   }
 
   /**
@@ -415,22 +436,29 @@ export class Supervisor {
     await this.#appendIfCurrent(watch, { kind: 'reported', data: { externalId } });
   }
 
-  /** The log of a living attempt became shorter: what was in it is gone. */
+  /** The log of a living attempt became shorter: what was in it is gone. Rejects if that could not be put on record. */
   async reportLostOutput(watch: Watch, fromBytes: number, toBytes: number): Promise<void> {
     const what = toBytes === 0 ? 'removed or emptied' : `cut to ${toBytes} bytes`;
-    await this.#raise(watch, 'output_lost', `the log was ${what} after ${fromBytes} bytes had been written`);
+    await this.#attend(watch, 'output_lost', `the log was ${what} after ${fromBytes} bytes had been written`);
   }
 
   /** Says once that a person should look; `#clear` takes back what a later look can disprove. */
   async #raise(watch: AttemptName, code: AttentionCode, message: string): Promise<void> {
-    const { journal, logger } = this.#options;
     try {
-      if (journal.record(watch.taskId)?.task.attention?.some((entry) => entry.code === code) === true) return;
-      await this.#appendIfCurrent(watch, { kind: 'attention', data: { code, message } });
+      await this.#attend(watch, code, message);
     } catch (error) {
       // The journal cannot be written: its own health says so, and the next sweep comes back here.
-      logger.warn({ err: error, taskId: watch.taskId, code }, 'attention could not be recorded');
+      this.#options.logger.warn(
+        { err: error, taskId: watch.taskId, code },
+        'attention could not be recorded',
+      );
     }
+  }
+
+  async #attend(watch: AttemptName, code: AttentionCode, message: string): Promise<void> {
+    const { attention } = this.#options.journal.record(watch.taskId)?.task ?? {};
+    if (attention?.some((entry) => entry.code === code) === true) return;
+    await this.#appendIfCurrent(watch, { kind: 'attention', data: { code, message } });
   }
 
   async #clear(watch: AttemptName, task: Task): Promise<void> {

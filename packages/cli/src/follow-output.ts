@@ -88,6 +88,7 @@ async function copyOutput(
 
     const piece = await readPiece(options, { attempt, offset, limit: PIECE_BYTES });
     if (piece.kind === 'read') {
+      if (piece.totalBytes < offset) return { kind: 'stopped', why: cutText(offset, piece.totalBytes) };
       isRead = true;
       await writeTo(output, piece.bytes);
       offset += piece.bytes.length;
@@ -123,6 +124,10 @@ async function copyOutput(
     await pause(io, piece.kind === 'failed' ? RETRY_MS : SETTLE_MS, signal);
   }
   return { kind: 'stopped', why: 'it was not followed any longer' };
+}
+
+function cutText(offset: number, totalBytes: number): string {
+  return `the log was cut underneath: it is ${totalBytes} bytes long now, and ${offset} were read of it`;
 }
 
 type Piece = ({ kind: 'read' } & OutputPiece) | { kind: 'failed'; why: string };

@@ -115,17 +115,19 @@ function rereader(
   const due = new Set<string>();
   let isReading = false;
   async function readDue(): Promise<void> {
-    for (const id of due) {
-      due.delete(id);
-      onTask(await client.readTask(id, signal));
+    isReading = true;
+    try {
+      for (const id of due) {
+        due.delete(id);
+        onTask(await client.readTask(id, signal));
+      }
+    } finally {
+      // In the turn in which nothing was due any more: what comes a moment later begins anew.
+      isReading = false;
     }
   }
   return (id) => {
     due.add(id);
-    if (isReading) return;
-    isReading = true;
-    readDue()
-      .catch(onFailure)
-      .finally(() => (isReading = false));
+    if (!isReading) readDue().catch(onFailure);
   };
 }

@@ -1,7 +1,8 @@
 /**
  * A service for the tests of `up`: `node stand-in-service.ts <agent|web> --home <dir>`. It announces itself, answers
  * `/readyz` and gives login codes, and notes in `<home>/<name>.notes` what happens to it. `<home>/<name>.mode`, read
- * at each start, makes it fail: `die` (in its start), `die-once` (in its first start), `stubborn` (deaf to SIGTERM).
+ * at each start, makes it fail: `die` (in its start), `die-once` (in its first start), `stubborn` (deaf to SIGTERM),
+ * `hang-once` (in its first start, and deaf).
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -19,14 +20,21 @@ if (mode === 'die' || mode === 'die-once') {
   process.stderr.write(`${JSON.stringify({ level: 50, msg: 'the port is taken' })}\nplain words\n`);
   process.exit(3);
 }
+const hangs = mode === 'hang-once';
 process.on('SIGTERM', () => {
   note('SIGTERM');
-  if (mode !== 'stubborn') process.exit(0);
+  if (mode !== 'stubborn' && !hangs) process.exit(0);
 });
+if (hangs) {
+  rmSync(modePath);
+  note('hangs');
+}
 const server = createServer((request, response) => {
   const isCode =
     request.url === '/api/login-codes' && request.headers.authorization === 'Bearer the-web-token';
-  response.writeHead(isCode || request.url === '/readyz' ? 200 : 401, { 'content-type': 'application/json' });
+  response.writeHead(!hangs && (isCode || request.url === '/readyz') ? 200 : 401, {
+    'content-type': 'application/json',
+  });
   response.end(JSON.stringify({ code: 'one-time' }));
 });
 server.listen(0, '127.0.0.1', () => {

@@ -41,6 +41,8 @@ export type Services = Record<ServiceName, Service>;
 const FIRST_DELAY_MS = 1000;
 const MOST_DELAY_MS = 30_000;
 const HEALTHY_MS = 60_000;
+/** How long a service that hangs in its start may take to end. */
+const HUNG_GRACE_MS = 10_000;
 /** A package manager passes a Ctrl-C on to a child that the terminal has told already: both are one request. */
 const SAME_REQUEST_MS = 500;
 
@@ -159,8 +161,12 @@ async function keepRunning(first: ServiceChild, service: Service, options: KeepO
       if (!(error instanceof CliError)) throw error;
       if (signal.aborted) return;
       say(error.message);
-      // One that hangs in its start makes room for the next.
+      // One that hangs in its start makes room for the next, whether or not it can hear of it.
       child.stop();
+      const gone = new AbortController();
+      void child.ended.then(() => gone.abort());
+      await pause(io, HUNG_GRACE_MS, AbortSignal.any([gone.signal, signal]));
+      if (!gone.signal.aborted && !signal.aborted) child.kill();
       continue;
     }
     say(`${name} is ready again.`);

@@ -21,6 +21,8 @@ export interface WaitOptions {
   patienceMs: number;
   /** The task was just accepted: a link that is lost now is no failure of the command. */
   isAccepted?: boolean;
+  /** Ends the wait as an interrupt does. */
+  signal?: AbortSignal;
   /** What ends the wait: the task's end, or that of the output that is followed. */
   until: 'task' | 'output';
   /** Copy the output to standard output; of one attempt only, if it is named; from a place, if it is given. */
@@ -38,6 +40,9 @@ export async function waitForTask(invocation: Invocation, options: WaitOptions):
   const { io } = invocation;
   const { client, id, patienceMs, until, follow, isAccepted = false } = options;
   const stop = new AbortController();
+  const giveUp = (): void => stop.abort();
+  options.signal?.addEventListener('abort', giveUp);
+  if (options.signal?.aborted === true) giveUp();
   let interruptedBy: StopSignal | undefined;
   const release = io.onStopSignal((signal) => {
     interruptedBy ??= signal;
@@ -57,6 +62,7 @@ export async function waitForTask(invocation: Invocation, options: WaitOptions):
     const output = await follower.done;
     return interruptedBy === undefined ? { ...end, output } : { kind: 'interrupted', signal: interruptedBy };
   } finally {
+    options.signal?.removeEventListener('abort', giveUp);
     stop.abort();
     release();
   }

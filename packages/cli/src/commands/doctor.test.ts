@@ -74,6 +74,15 @@ async function diagnose(home: string, options: TerminalOptions = {}): Promise<Ra
 const problems = (found: Found[]): string[] =>
   found.filter((one) => one.level !== 'ok').map((one) => `${one.level} ${one.check}: ${one.message}`);
 
+test('of an agent that has not looked at its tasks yet nobody says that its sweep is on time', async () => {
+  await using web = await startWell();
+  setInfo(web, { sweptAt: 0 });
+  const { stdout } = await run(['doctor'], { home: web.home });
+  expect(stdout).toContain('its journal can be written (3 tasks not ended)');
+  // Fails without: the condition of `sweptAt` in `checkVouching`.
+  expect(stdout).not.toContain('its sweep is on time');
+});
+
 test('where all is well every check says so, and the exit code is 0', async () => {
   await using web = await startWell();
   const { code, found, stderr } = await diagnose(web.home);

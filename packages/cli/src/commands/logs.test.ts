@@ -51,6 +51,26 @@ test('logs -f goes on until the end of the output and is 0 however the task ende
   expect(terminal.stdout()).toBe('a\nb\n');
 });
 
+test('logs -f of a log that was cut underneath does not claim that its end was reached', async () => {
+  await using web = await startFakeWeb();
+  web.tasks.set(id, makeTask(7, { status: 'running', attempt: 1, outputBytes: 6 }));
+  web.output.set(`${id}/1`, { text: 'hello\n', isComplete: false });
+  const terminal = openTerminal({ argv: ['logs', '-f', id], home: web.home });
+  const code = runCli(terminal.io);
+  await terminal.until('hello\n');
+  await web.until(() => web.streams() === 1);
+  // An agent answers a read behind the end with nothing, and with the size that the log has now.
+  web.intercept = ({ path }, response) => {
+    if (!path.endsWith('/output')) return false;
+    response.writeHead(200, { 'holdfast-output-bytes': '2', 'holdfast-output-complete': 'true' });
+    response.end();
+    return true;
+  };
+  web.put(makeTask(7, { status: 'completed', attempt: 1, outputBytes: 2 }));
+  expect(await code).toBe(75);
+  expect(terminal.stderr()).toContain('the log was cut underneath: it is 2 bytes long now, and 6 were read');
+});
+
 test('logs -f of an older attempt ends with that attempt although the task goes on', async () => {
   await using web = await startFakeWeb();
   web.tasks.set(id, makeTask(7, { status: 'running', attempt: 2 }));

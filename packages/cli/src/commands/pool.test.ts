@@ -1,7 +1,18 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
+import type { Pool } from '@holdfast/shared';
 import { runCli } from '../cli.ts';
-import { makeAgent, makePool, makeTask, NOW, openTerminal, run, startFakeWeb, taskId } from '../test-kit.ts';
+import {
+  type FakeWeb,
+  makeAgent,
+  makePool,
+  makeTask,
+  NOW,
+  openTerminal,
+  run,
+  startFakeWeb,
+  taskId,
+} from '../test-kit.ts';
 
 test('status shows every pool, and how fresh what is shown is', async () => {
   await using web = await startFakeWeb();
@@ -121,6 +132,16 @@ const quick = {
   startTimer: (run: () => void) => ({ cancel: clearImmediate.bind(undefined, setImmediate(run)) }),
 };
 
+/** Each time that web is asked it has heard from its agent again. */
+function sayPools(web: FakeWeb, pools: Pool[]): void {
+  let reads = 0;
+  web.answers.set('GET /agents', () => {
+    const pool = pools[Math.min(reads, pools.length - 1)]!;
+    reads += 1;
+    return [200, { items: [makeAgent('agent-1', 'laptop', { pool, asOf: NOW + reads })] }];
+  });
+}
+
 test('drain --wait says empty when the agent has said so, and not from an older word of it', async () => {
   await using web = await startFakeWeb();
   web.answers.set('POST /agents/agent-1/drain', () => [200, makePool({ draining: true, running: 2 })]);
@@ -130,15 +151,25 @@ test('drain --wait says empty when the agent has said so, and not from an older 
     makePool({ draining: true, running: 1 }),
     makePool({ draining: true, running: 0 }),
   ];
-  let reads = 0;
-  web.answers.set('GET /agents', () => [
-    200,
-    { items: [makeAgent('agent-1', 'laptop', { pool: words[Math.min(reads++, words.length - 1)]! })] },
-  ]);
+  sayPools(web, words);
   const { code, stdout, stderr } = await run(['pool', 'drain', '--wait'], { home: web.home, change: quick });
   expect(code).toBe(0);
   expect(stdout).toBe('laptop is empty\n');
   expect(stderr).toBe('laptop is draining: 2 running\nlaptop is draining: 1 running\n');
+});
+
+test('drain --wait does not take the end of an earlier drain, which web still shows, for that of this one', async () => {
+  await using web = await startFakeWeb();
+  web.answers.set('POST /agents/agent-1/drain', () => [200, makePool({ draining: true, running: 1 })]);
+  sayPools(web, [
+    makePool({ draining: true, running: 0 }),
+    makePool({ draining: true, running: 1 }),
+    makePool({ draining: true, running: 0 }),
+  ]);
+  const { code, stdout } = await run(['pool', 'drain', '--wait'], { home: web.home, change: quick });
+  expect([code, stdout]).toEqual([0, 'laptop is empty\n']);
+  // Fails without: `firstPageAsOf`.
+  expect(web.requests.filter(({ path }) => path === '/api/agents')).toHaveLength(3);
 });
 
 test('drain --wait ends with 75 when the agent stays out of sight, and with 1 when somebody resumes it', async () => {
@@ -152,11 +183,7 @@ test('drain --wait ends with 75 when the agent stays out of sight, and with 1 wh
   const lost = await run(['pool', 'drain', '--wait', '--patience', '20s'], { home: web.home, change });
   expect(lost.code).toBe(75);
   expect(lost.stderr).toContain('is not known after 0:20');
-  let reads = 0;
-  web.answers.set('GET /agents', () => [
-    200,
-    { items: [makeAgent('agent-1', 'laptop', { pool: makePool({ draining: reads++ < 2 }) })] },
-  ]);
+  sayPools(web, [makePool({ draining: true }), makePool({ draining: true }), makePool()]);
   const resumed = await run(['pool', 'drain', '--wait'], { home: web.home, change });
   expect(resumed.code).toBe(1);
   expect(resumed.stderr).toContain('does not drain any more');

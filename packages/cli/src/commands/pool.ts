@@ -218,14 +218,21 @@ async function sendChange(client: Client, id: string, change: Change): Promise<P
 async function waitUntilEmpty(invocation: Invocation, first: SeenPool, patienceMs: number): Promise<void> {
   const { io } = invocation;
   const client = invocation.openClient();
-  /** Web's page may be older than the drain: only from then on does "not draining" mean that somebody ended it. */
+  /** Web's page may be older than the drain, and be that of an earlier one: what it said first is not believed. */
+  let firstPageAsOf: number | undefined;
+  /** Only from then on does "not draining" mean that somebody ended it. */
   let hasSeenDrain = false;
   let blindSince: number | undefined;
   let toldRunning: number | undefined;
   for (let seen = first; ;) {
     const { pool } = seen;
     const name = plainText(seen.agentName);
-    if (seen.state === 'live' && pool?.draining === true) {
+    const isDirect = seen === first || client.kind === 'agent';
+    if (!isDirect && seen.state === 'live') firstPageAsOf ??= seen.asOf;
+    const isNews = isDirect || (firstPageAsOf !== undefined && seen.asOf > firstPageAsOf);
+    if (seen.state === 'live' && !isNews) {
+      blindSince ??= io.now();
+    } else if (seen.state === 'live' && pool?.draining === true) {
       blindSince = undefined;
       hasSeenDrain = seen !== first;
       if (pool.running === 0) {

@@ -160,6 +160,23 @@ test('a service that ends later is started again, and its new place is told', as
   expect(isAlive(pidOf(home.path, 'web'))).toBe(false);
 });
 
+test('a service that hangs in a later start, and hears no SIGTERM, is killed and started once more', async () => {
+  using home = makeHome();
+  const clock = { at: 0, stepMs: 0 };
+  const { terminal, code } = startUp(home.path, { change: { now: () => (clock.at += clock.stepMs) } });
+  await terminal.until('Ctrl-C');
+  writeFileSync(join(home.path, 'web.mode'), 'hang-once');
+  process.kill(pidOf(home.path, 'web'), 'SIGKILL');
+  await untilNoted(home.path, 'web', 'hangs');
+  clock.stepMs = 20_000;
+  await terminal.until('web is not ready after 60 s');
+  clock.stepMs = 0;
+  // Fails without: the kill in `keepRunning`.
+  await terminal.until('web is ready again.');
+  terminal.signal('SIGTERM');
+  expect(await code).toBe(0);
+});
+
 test('services that run already are used, left alone, and up gives a new link', async () => {
   using home = makeHome();
   const first = startUp(home.path);

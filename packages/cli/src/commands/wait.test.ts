@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { runCli } from '../cli.ts';
 import { makeHome, makeTask, NOW, openTerminal, run, startFakeWeb, taskId } from '../test-kit.ts';
@@ -104,6 +105,31 @@ test('an interrupt ends the wait with its own code and says that the tasks go on
   terminal.signal('SIGINT');
   expect(await done).toBe(130);
   expect(terminal.stderr()).toBe('holdfast: the wait has ended; the tasks go on\n');
+});
+
+test('a reader that has seen enough ends the waits that are left', async () => {
+  await using web = await startFakeWeb();
+  for (const n of [1, 2, 3]) web.tasks.set(taskId(n), makeTask(n, { status: 'running', attempt: 1 }));
+  const read = Promise.withResolvers<void>();
+  let writes = 0;
+  const stdout = new Writable({
+    write(_chunk, _encoding, done) {
+      writes += 1;
+      read.resolve();
+      done(writes === 1 ? null : Object.assign(new Error('the pipe is closed'), { code: 'EPIPE' }));
+    },
+  });
+  stdout.on('error', () => undefined);
+  const argv = ['wait', taskId(1), taskId(2), taskId(3)];
+  const terminal = openTerminal({ argv, home: web.home, change: { stdout } });
+  const done = runCli(terminal.io);
+  await web.until(() => web.streams() === 3);
+  web.put(makeTask(3, { ...ended, status: 'completed' }));
+  await read.promise;
+  web.put(makeTask(2, { ...ended, status: 'completed' }));
+  expect(await done).toBe(141);
+  // Fails without: `over` in `waitForAll`.
+  await web.until(() => web.streams() === 0);
 });
 
 test('many are waited for with a few streams at a time', async () => {

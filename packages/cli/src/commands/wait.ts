@@ -88,16 +88,24 @@ async function waitForAll(
   let next = 0;
   const interrupt: { signal?: StopSignal } = {};
   const release = invocation.io.onStopSignal((signal) => (interrupt.signal ??= signal));
+  /** One wait that fails, for standard output is gone, leaves no other behind. */
+  const over = new AbortController();
   async function work(): Promise<void> {
-    while (next < refs.length && interrupt.signal === undefined) {
+    while (next < refs.length && interrupt.signal === undefined && !over.signal.aborted) {
       const index = next;
       next += 1;
-      results[index] = await waitForOne(invocation, client, refs[index]!, patienceMs);
+      results[index] = await waitForOne(invocation, {
+        client,
+        ref: refs[index]!,
+        patienceMs,
+        signal: over.signal,
+      });
     }
   }
   try {
     await Promise.all(Array.from({ length: Math.min(AT_A_TIME, refs.length) }, work));
   } finally {
+    over.abort();
     release();
   }
   if (interrupt.signal === undefined) return results;
@@ -114,14 +122,13 @@ function isSilence(error: CliError): boolean {
 
 async function waitForOne(
   invocation: Invocation,
-  client: Client,
-  ref: string,
-  patienceMs: number,
+  wanted: { client: Client; ref: string; patienceMs: number; signal: AbortSignal },
 ): Promise<Result> {
+  const { client, ref, patienceMs, signal } = wanted;
   let id: string | undefined;
   try {
     id = await resolveTaskId(client, ref);
-    const end = await waitForTask(invocation, { client, id, patienceMs, until: 'task' });
+    const end = await waitForTask(invocation, { client, id, patienceMs, signal, until: 'task' });
     switch (end.kind) {
       case 'ended': {
         if (!invocation.isJson) await invocation.print(`${id}  ${endText(end.task)}`);

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
+import type { EventSource } from 'eventsource';
 import { runCli } from '../cli.ts';
+import { Client } from '../client.ts';
+import { followTasks } from '../follow-tasks.ts';
 import { makeAgent, makeTask, NOW, openTerminal, run, startFakeWeb, taskId } from '../test-kit.ts';
 import { renderWatch } from '../watch-screen.ts';
 
@@ -86,6 +90,37 @@ test('a link that is cut is told, taken up again, and nothing that happened mean
   expect(terminal.stderr()).toContain('holdfast: not connected: the connection was cut. Trying again.');
 });
 
+test('what ended while the link was lost is told, however old or new it is and however much', async () => {
+  await using web = await startFakeWeb();
+  // As web lists: the newest first, of the statuses that are asked for.
+  web.answers.set('GET /tasks', ({ query }) => {
+    const statuses = query.get('status')!.split(',');
+    const all = [...web.tasks.values()].filter(({ status }) => statuses.includes(status)).toReversed();
+    const start = all.findIndex(({ id }) => id === query.get('after')) + 1;
+    const items = all.slice(start, start + Number(query.get('limit')));
+    const next = start + items.length < all.length ? { next: items.at(-1)!.id } : {};
+    return [200, { items, total: all.length, cursor: 'e.1', ...next }];
+  });
+  const ended = (n: number) => makeTask(n, { status: 'completed', attempt: 1 });
+  for (let n = 1; n <= 100; n += 1) web.tasks.set(taskId(n), ended(n));
+  web.tasks.set(taskId(10), makeTask(10, { status: 'running', attempt: 1 }));
+  const terminal = openTerminal({ argv: ['watch'], home: web.home });
+  const done = runCli(terminal.io);
+  await web.until(() => web.streams() === 1);
+  web.tasks.set(taskId(10), makeTask(10, { status: 'failed', attempt: 1 }));
+  for (let n = 101; n <= 400; n += 1) web.tasks.set(taskId(n), ended(n));
+  web.cutStreams();
+  await terminal.until('connected again');
+  terminal.signal('SIGINT');
+  await done;
+  const told = terminal.stdout().trimEnd().split('\n');
+  // Fails without: `readEnded`, and the reads of what was alive.
+  const ids = told.map((line) => line.slice(21, 57)).toSorted();
+  const news = Array.from({ length: 300 }, (_none, index) => taskId(101 + index));
+  expect(ids).toEqual([taskId(10), taskId(10), ...news]);
+  expect(terminal.stdout()).toContain(`${taskId(10)}  ✗ failed`);
+});
+
 test('what the very first read meets is an error', async () => {
   await using web = await startFakeWeb();
   const { code, stderr } = await run(['watch', '--agent', 'none'], { home: web.home });
@@ -105,6 +140,52 @@ test('of an agent each task that has an event is read', async () => {
   await terminal.until('● running');
   terminal.signal('SIGINT');
   expect(await done).toBe(0);
+});
+
+test('an event that comes right as the read before it ends is not left for the next one', async () => {
+  await using agent = await startFakeWeb();
+  agent.tasks.set(taskId(1), makeTask(1));
+  const client = new Client({
+    kind: 'agent',
+    url: agent.url,
+    token: readFileSync(`${agent.home}/web.token`, 'utf8').trim(),
+    tokenFile: '',
+    fetch: globalThis.fetch,
+  });
+  const listeners = new Map<string, (event: { data: string }) => void>();
+  const stream = {
+    addEventListener: (name: string, listen: (event: { data: string }) => void) =>
+      void listeners.set(name, listen),
+    close: () => undefined,
+  };
+  client.openEvents = () => stream as unknown as EventSource;
+  const event = (): void => listeners.get('task')!({ data: JSON.stringify({ taskId: taskId(1) }) });
+  const second = Promise.withResolvers<void>();
+  let reads = 0;
+  client.readTask = () => {
+    reads += 1;
+    if (reads === 2) second.resolve();
+    return Promise.resolve(makeTask(1));
+  };
+  const stop = new AbortController();
+  let told = 0;
+  const followed = followTasks({
+    client,
+    io: openTerminal().io,
+    read: () => Promise.resolve([]),
+    signal: stop.signal,
+    onLink: () => setImmediate(event),
+    onChange: ({ kind }) => {
+      if (kind !== 'some') return;
+      told += 1;
+      if (told === 1) queueMicrotask(event);
+    },
+  });
+  // Fails without: `isReading` that ends with the loop.
+  await second.promise;
+  stop.abort();
+  await followed;
+  expect(reads).toBe(2);
 });
 
 test('on a terminal the screen is drawn over itself and given back at the end', async () => {

@@ -11,12 +11,13 @@ import { addGroupOptions, filterQuery, type GroupOptions, taskFilter } from '../
 import type { Invocation } from '../invocation.ts';
 import { addManual } from '../manual.ts';
 import type { Timer } from '../io.ts';
-import { readItems } from '../pages.ts';
+import { readItems, readPages } from '../pages.ts';
+import { RefusedError } from '../service-error.ts';
 import { statusText, taskName } from '../task-text.ts';
 import { timeText } from '../words.ts';
 import { renderWatch } from '../watch-screen.ts';
 
-/** How many ended tasks to begin with. */
+/** How many ended tasks to begin with; of those that ended while the link was lost, all. */
 const ENDED_SHOWN = 50;
 const ALIVE = 'submitted,queued,starting,running,unknown';
 const AGENT_ALIVE = 'queued,starting,running';
@@ -55,13 +56,18 @@ async function watch(invocation: Invocation, options: GroupOptions): Promise<voi
     invocation.width === undefined || invocation.isJson
       ? openLines(invocation)
       : openScreen(invocation, agents, stop.signal);
+  const seen: Seen = { alive: new Set(), ended: new Set(), isFirst: true };
   try {
     await followTasks({
       client,
       io,
       signal: stop.signal,
-      read: (signal) => readTasks(client, filter, signal),
-      onChange: (change) => view.change(sift(change, options, agentId)),
+      read: (signal) => readTasks(client, filter, seen, signal),
+      onChange: (all) => {
+        const change = sift(all, options, agentId);
+        note(seen, change);
+        view.change(change);
+      },
       onLink: (link) => view.link(link),
     });
   } finally {
@@ -71,13 +77,79 @@ async function watch(invocation: Invocation, options: GroupOptions): Promise<voi
   }
 }
 
-async function readTasks(client: Client, group: URLSearchParams, signal: AbortSignal): Promise<SeenTask[]> {
+/** What was told: after a lost link everything that ended meanwhile is looked for from here. */
+interface Seen {
+  alive: Set<string>;
+  /** The newest of them. */
+  ended: Set<string>;
+  /** Nothing was read yet. */
+  isFirst: boolean;
+}
+
+function note(seen: Seen, change: TaskChange): void {
+  if (change.kind === 'removed') {
+    for (const id of change.ids) seen.alive.delete(id);
+    return;
+  }
+  if (change.kind === 'all') {
+    seen.isFirst = false;
+    seen.alive.clear();
+  }
+  for (const { id, status } of change.tasks) {
+    seen.alive.delete(id);
+    seen.ended.delete(id);
+    (isEnded(status) ? seen.ended : seen.alive).add(id);
+    if (seen.ended.size > MOST_KNOWN) seen.ended.delete(seen.ended.keys().next().value ?? '');
+  }
+}
+
+async function readTasks(
+  client: Client,
+  group: URLSearchParams,
+  seen: Seen,
+  signal: AbortSignal,
+): Promise<SeenTask[]> {
   const filter = new URLSearchParams(group);
   const read = (query: URLSearchParams): Promise<TaskPage> => client.readTasks(query, signal);
   filter.set('status', client.kind === 'web' ? ALIVE : AGENT_ALIVE);
   const tasks = await readItems(read, filter);
   filter.set('status', client.kind === 'web' ? `${ENDED},lost` : ENDED);
-  return [...tasks, ...(await readItems(read, filter, ENDED_SHOWN))];
+  tasks.push(...(await readEnded(read, filter, seen)));
+  // What was alive and has ended since may be older than all of these.
+  const found = new Set(tasks.map(({ id }) => id));
+  for (const id of seen.alive) {
+    const task = found.has(id) ? undefined : await readIfThere(client, id, signal);
+    if (task !== undefined) tasks.push(task);
+  }
+  return tasks;
+}
+
+/** The newest first: those that were not known to have ended, and as many behind them as one begins with. */
+async function readEnded(
+  read: (query: URLSearchParams) => Promise<TaskPage>,
+  filter: URLSearchParams,
+  { ended, isFirst }: Seen,
+): Promise<SeenTask[]> {
+  if (isFirst) return readItems(read, filter, ENDED_SHOWN);
+  const tasks: SeenTask[] = [];
+  let left = ENDED_SHOWN;
+  for await (const { items } of readPages(read, filter)) {
+    for (const task of items) {
+      if (left === 0) return tasks;
+      tasks.push(task);
+      if (left < ENDED_SHOWN || ended.has(task.id)) left -= 1;
+    }
+  }
+  return tasks;
+}
+
+async function readIfThere(client: Client, id: string, signal: AbortSignal): Promise<SeenTask | undefined> {
+  try {
+    return await client.readTask(id, signal);
+  } catch (error) {
+    if (error instanceof RefusedError && error.problem.code === 'no_such_task') return undefined;
+    throw error;
+  }
 }
 
 /** The stream tells of every task: only those that were asked for are passed on. */
@@ -108,16 +180,21 @@ interface View {
 /** A line for each change. */
 function openLines(invocation: Invocation): View {
   const known = new Map<string, string>();
+  let isFirst = true;
   let isLost = false;
-  function tell(task: SeenTask): void {
+  /** Whether this is news. */
+  function learn(task: SeenTask): boolean {
     const key = invocation.isJson
       ? JSON.stringify(task)
       : `${task.attempt} ${task.status} ${task.knowledge?.state}`;
-    if (known.get(task.id) === key) return;
+    if (known.get(task.id) === key) return false;
     known.delete(task.id);
     known.set(task.id, key);
     // The one that has not changed for longest.
     if (known.size > MOST_KNOWN) known.delete(known.keys().next().value ?? '');
+    return true;
+  }
+  function tell(task: SeenTask): void {
     const { stdout, now } = invocation.io;
     const line = invocation.isJson
       ? JSON.stringify(task)
@@ -126,14 +203,11 @@ function openLines(invocation: Invocation): View {
   }
   return {
     change(change) {
-      // Ended ones of before are no change.
-      const tasks =
-        change.kind === 'all'
-          ? change.tasks.filter((task) => known.has(task.id) || !isEnded(task.status))
-          : change.kind === 'some'
-            ? change.tasks
-            : [];
-      for (const task of tasks) tell(task);
+      if (change.kind === 'removed') return;
+      const news = change.tasks.filter(learn);
+      // What had ended before anybody watched is no change.
+      for (const task of news) if (!isFirst || !isEnded(task.status)) tell(task);
+      isFirst = false;
     },
     link(link) {
       if (link.kind === 'lost' && !isLost)

@@ -99,7 +99,11 @@ function checkVouching({ info }: Answering): Finding[] {
   }
   return findings.length > 0
     ? findings
-    : [ok(`its journal can be written (${countText(info.live, 'task')} not ended), its sweep is on time`)];
+    : [
+        ok(
+          `its journal can be written (${countText(info.live, 'task')} not ended)${info.sweptAt > 0 ? ', its sweep is on time' : ''}`,
+        ),
+      ];
 }
 
 function checkPool({ info }: Answering): Finding[] {
