@@ -72,7 +72,7 @@ export function createWebApp(options: WebAppOptions): OpenAPIHono {
     now,
     ...definedOnly({ startTimer: options.startTimer }),
   });
-  addActionRoutes(app, { store, agents, intents, reads, now });
+  addActionRoutes(app, { agents, intents, reads });
   addAgentRoutes(app, { agents, reads });
   addAuditRoutes(app, { agents, reads });
   addNotificationRoutes(app, { notifications });

@@ -24,7 +24,7 @@ async function setUp(count: number, change: Partial<BulkOptions> = {}) {
   const options: BulkOptions = {
     store,
     agents: { viewOf: () => viewOf() },
-    intents: { cancel: never, retry: never, reclaim: never },
+    intents: { cancel: never, retry: never, reclaim: never, resolve: never },
     logger: silentLogger,
     now: () => NOON,
     ...change,

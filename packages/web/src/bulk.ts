@@ -17,7 +17,7 @@ import { type Logger, ProblemError, type Task, taskIdTime } from '@holdfast/shar
 import type { Agents } from './agents.ts';
 import { isAway } from './delivery-lane.ts';
 import type { Intents } from './intents.ts';
-import { type Action, notUnknown, refusalOf } from './judge.ts';
+import { type Action, refusalOf } from './judge.ts';
 import { readKnown } from './known-journal.ts';
 import type { SessionStore, TaskFilter, TaskRow, TaskRows } from './session-store.ts';
 import { type StartTimer, startTimer } from './timers.ts';
@@ -47,9 +47,9 @@ interface BulkItem {
 }
 
 export interface BulkOptions {
-  store: Pick<SessionStore, 'agents' | 'task' | 'tasks' | 'moreTasks' | 'resolveLost'>;
+  store: Pick<SessionStore, 'agents' | 'task' | 'tasks' | 'moreTasks'>;
   agents: Pick<Agents, 'viewOf'>;
-  intents: Pick<Intents, 'cancel' | 'retry' | 'reclaim'>;
+  intents: Pick<Intents, 'cancel' | 'retry' | 'reclaim' | 'resolve'>;
   logger: Logger;
   now: () => number;
   startTimer?: StartTimer;
@@ -249,7 +249,7 @@ async function act(
   { id, attempt, cursor }: Chosen,
   patience: Promise<unknown>,
 ): Promise<BulkItem> {
-  const { store, agents, intents, now } = options;
+  const { store, agents, intents } = options;
   const row = judge(agents, action, id, await store.task(id));
   switch (action) {
     case 'cancel':
@@ -259,7 +259,7 @@ async function act(
       return answered(id, action, await intents.reclaim(id, reclaim, patience));
     }
     case 'resolve':
-      if (!(await store.resolveLost(id, undefined, now()))) throw notUnknown();
+      await intents.resolve(id);
       return { id, result: 'done' };
     case 'retry': {
       const newId = retryIdOf(row);

@@ -252,6 +252,22 @@ test('a retry for an agent that was removed is refused, not promised for ever', 
   expect(intents.waiting().count).toBe(0);
 });
 
+test('a submit that was sent to an agent that was removed ends by a verdict, and is sent no more', async () => {
+  const { intents, agents, store } = await setUp();
+  const submit = submitOf();
+  const accepted = intents.submit(submit, 'a1');
+  const call = await agents.take();
+  await expect(intents.resolve(submit.id)).rejects.toMatchObject({ code: 'not_unknown' });
+  agents.forget('a1');
+  await store.removeAgent('a1', NOON);
+  await expect(intents.cancel(submit.id)).rejects.toMatchObject({ code: 'agent_unreachable' });
+  expect(await intents.resolve(submit.id, 'scrapped')).toMatchObject({ status: 'lost', pending: [] });
+  expect(intents.waiting().count).toBe(0);
+  call.answer(503, {});
+  await accepted;
+  expect(await store.dueIntents()).toEqual([]);
+});
+
 /** A task of a1 that is running its first attempt. */
 async function running(setup: Setup): Promise<Submit> {
   const submit = submitOf();

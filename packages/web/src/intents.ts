@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import { durationText, type FencedReclaim, ProblemError, type Submit, taskIdTime } from '@holdfast/shared';
 import { type Delivered, type Delivery, type DeliveryOptions, startDelivery } from './delivery.ts';
-import { agentRemoved, refusalOf, type Action } from './judge.ts';
+import { agentRemoved, notUnknown, refusalOf, type Action } from './judge.ts';
 import { readKnown } from './known-journal.ts';
 import type { NewIntent, TaskRow } from './session-store.ts';
 import { type StartTimer, startTimer } from './timers.ts';
@@ -36,6 +36,11 @@ export interface Intents {
    * `agent_unreachable` (its agent was removed).
    */
   retry(of: string, id: string, patience?: Promise<unknown>): Promise<Accepted>;
+  /**
+   * A person's verdict that a task is lost; it yields to its agent's word. Throws `ProblemError` `no_such_task`,
+   * `not_unknown`.
+   */
+  resolve(taskId: string, note?: string): Promise<TaskRow>;
   /**
    * Gives up one attempt of a task, for a new one; another attempt is left alone, whenever the agent hears of it, and
    * so is the attempt of this number in another journal than that of `cursor`, or than the one that web knows now.
@@ -127,6 +132,15 @@ class AskedIntents implements Intents {
     const cursor = cursorOf(row.agentId);
     const body = { action: 'reclaim' as const, attempt, reason, ...(cursor === undefined ? {} : { cursor }) };
     return this.#askOfTask({ taskId, body, agentId: row.agentId! }, patience);
+  }
+
+  async resolve(taskId: string, note?: string): Promise<TaskRow> {
+    const row = await this.#row(taskId);
+    this.#refuse('resolve', row);
+    if (!(await this.#options.store.resolveLost(taskId, note, this.#now()))) throw notUnknown();
+    // Of a submit that nobody will answer.
+    if (row.status === 'submitted') this.#delivery.forget(taskId);
+    return this.#row(taskId);
   }
 
   waiting(): { count: number; oldestAt: number | undefined } {

@@ -53,7 +53,11 @@ export function refusalOf(
       }
       return hasAgent ? undefined : agentRemoved();
     case 'resolve':
-      return row.status === 'unknown' ? undefined : notUnknown();
+      // A submit whose agent was removed: whether it ever arrived nobody will tell.
+      return row.status === 'unknown' ||
+        (row.status === 'submitted' && row.agentId !== undefined && !hasAgent)
+        ? undefined
+        : notUnknown();
     default:
       return action satisfies never;
   }

@@ -1,6 +1,6 @@
 /**
- * `holdfast resolve`: a person's verdict on tasks whose status nobody knows. Guarantees: only unknown tasks take one;
- * it yields to what their agent may still say.
+ * `holdfast resolve`: a person's verdict on tasks whose status nobody knows. Guarantees: only unknown tasks take one, and
+ * those that were submitted to an agent that was removed; it yields to what their agent may still say.
  */
 import type { Command } from 'commander';
 import { usageError } from '../cli-error.ts';
@@ -38,7 +38,7 @@ export function defineResolve(command: Command, invocation: Invocation): void {
     });
   addManual(command, {
     guarantees: [
-      'For a task that is unknown because its agent is gone for good: it stops counting as work in progress. Nothing is stopped by it. If the agent comes back after all, its word replaces the verdict.',
+      'For a task that is unknown because its agent is gone for good, or that was submitted to an agent that was removed: it stops counting as work in progress. Nothing is stopped by it. If the agent comes back after all, its word replaces the verdict.',
     ],
     exits: {
       ok: 'every verdict was taken',

@@ -3,18 +3,14 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { ReclaimSchema, ShownTaskSchema, SubmitSchema, TaskIdSchema } from '@holdfast/shared';
 import type { Agents } from '../agents.ts';
 import type { Intents } from '../intents.ts';
-import { notUnknown } from '../judge.ts';
 import type { Reads } from '../reads.ts';
-import type { SessionStore } from '../session-store.ts';
 import { IdParamSchema, json, jsonBody, problem } from './answers.ts';
 import { namedAgent } from './task-filter.ts';
 
 export interface ActionRoutesOptions {
-  store: SessionStore;
   agents: Agents;
   intents: Intents;
   reads: Reads;
-  now: () => number;
 }
 
 const submit = createRoute({
@@ -88,7 +84,9 @@ const reclaim = createRoute({
 const resolve = createRoute({
   method: 'post',
   path: '/api/tasks/{id}/resolve',
-  summary: 'Give a verdict on a task whose status is unknown; it yields to what its agent may still say',
+  summary:
+    'Give a verdict on a task whose status is unknown, or that was submitted to an agent that was removed; it yields to ' +
+    'what its agent may still say',
   request: {
     params: IdParamSchema,
     body: jsonBody(
@@ -106,7 +104,7 @@ const resolve = createRoute({
 const statusOf = { acknowledged: 201, promised: 202, repeated: 200 } as const;
 
 export function addActionRoutes(app: OpenAPIHono, options: ActionRoutesOptions): void {
-  const { store, agents, intents, reads, now } = options;
+  const { agents, intents, reads } = options;
 
   app.openapi(submit, async (context) => {
     const { agent, ...body } = context.req.valid('json');
@@ -131,7 +129,6 @@ export function addActionRoutes(app: OpenAPIHono, options: ActionRoutesOptions):
 
   app.openapi(resolve, async (context) => {
     const { id } = await reads.row(context.req.valid('param').id);
-    if (!(await store.resolveLost(id, context.req.valid('json').note, now()))) throw notUnknown();
-    return context.json(reads.show(await reads.row(id)), 200);
+    return context.json(reads.show(await intents.resolve(id, context.req.valid('json').note)), 200);
   });
 }

@@ -290,10 +290,21 @@ export class IntentTable {
   resolveLost(taskId: string, note: string | undefined, at: number): boolean {
     const unit = new UnitOfWork(this.#tables, at);
     const draft = unit.load(taskId);
-    if (draft === undefined || draft.record.status !== 'unknown') return false;
+    if (draft === undefined) return false;
+    const { record } = draft;
+    const isAbandoned =
+      record.status === 'submitted' &&
+      record.agent_id !== null &&
+      this.#removedAsOf.get(record.agent_id) !== undefined;
+    if (record.status !== 'unknown' && !isAbandoned) return false;
+    if (isAbandoned) {
+      // What was asked of it is answered by nobody any more.
+      for (const intent of this.#ofTask.all(taskId)) this.#remove(intent);
+      record.pending = 0;
+    }
     this.#tables.tasks.show(draft, 'lost', at);
-    draft.record.verdict_at = at;
-    draft.record.verdict_note = note ?? null;
+    record.verdict_at = at;
+    record.verdict_note = note ?? null;
     draft.happenedAt = at;
     unit.flush();
     return true;

@@ -17,10 +17,11 @@ import {
   type Answer,
 } from '../transport/api.ts';
 import type { SubmitBody } from '../model/submit-form.ts';
+import { agentOf } from './agents.ts';
 import { submitAnew } from './dialogs.ts';
 import { openTask } from './navigation.ts';
 import { notify } from './notices.ts';
-import { endSession, retryNow } from './store.ts';
+import { endSession, hasState, retryNow } from './store.ts';
 import { loadTask, peekTask, settleList } from './tasks.ts';
 
 export type Action = 'cancel' | 'retry' | 'reclaim' | 'resolve';
@@ -59,6 +60,12 @@ async function retry(id: string): Promise<void> {
 /** Whether an agent has it, so that it can be repeated: what was refused, or never delivered, no agent ever had. */
 export function isHeld(task: Pick<ShownTask, 'seq'>): boolean {
   return task.seq > 0;
+}
+
+/** Submitted to an agent that web follows no more: whether it arrived nobody will tell. */
+export function isAbandoned(task: Pick<ShownTask, 'status' | 'agentId'>): boolean {
+  const { status, agentId } = task;
+  return status === 'submitted' && agentId !== undefined && hasState.value && agentOf(task) === undefined;
 }
 
 /** Runs an ended task again; one that no agent ever had is submitted anew, by its form. */

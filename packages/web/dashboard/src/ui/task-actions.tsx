@@ -8,7 +8,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ShownTask } from '@holdfast/shared';
 import { isEnded } from '@holdfast/shared/status';
 import { canReclaim } from '../model/reclaim.ts';
-import { cancel, isAsking, isHeld, resolveLost, retryOrSubmit } from '../state/actions.ts';
+import { cancel, isAbandoned, isAsking, isHeld, resolveLost, retryOrSubmit } from '../state/actions.ts';
 import { linkNow } from '../state/clock.ts';
 import { copyCli } from '../state/copy-cli.ts';
 import { isWide, toggleWide } from '../state/log-preferences.ts';
@@ -31,6 +31,7 @@ export function Actions({
   const mayReclaim = canReclaim(task) && !isStale;
   // Where a verdict can be given, it takes the place of what its silent agent could not do now.
   const isUnknown = task.status === 'unknown';
+  const mayResolve = isUnknown || isAbandoned(task);
   const isHeldByAgent = isHeld(task);
   const toggleReclaim = (): void => {
     isReclaimOpen.value = !isReclaimOpen.value;
@@ -61,7 +62,7 @@ export function Actions({
           <span>Reclaim …</span>
         </button>
       )}
-      {isUnknown && (
+      {mayResolve && (
         <AskButton
           testId="resolve"
           isWideOnly
@@ -113,7 +114,7 @@ export function Actions({
         <MoreMenu
           label="More actions"
           entries={[
-            ...(isUnknown
+            ...(mayResolve
               ? [{ name: 'Give up as lost', testId: 'more-resolve', onChoose: () => resolveLost(task.id) }]
               : []),
             ...(mayReclaim ? [{ name: 'Reclaim …', testId: 'more-reclaim', onChoose: toggleReclaim }] : []),

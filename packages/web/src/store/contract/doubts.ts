@@ -270,6 +270,27 @@ export function describeDoubts(it: Sentence): void {
     expect(await store.resolveLost(taskId(1), undefined, NOW)).toBe(true);
   });
 
+  it('takes a verdict on a submit that was sent to an agent that was removed, and yields to that agent’s word', async ({
+    store,
+  }) => {
+    const journal = await follow(store);
+    await submit(store, taskId(1), journal.agentId);
+    await store.markSent('intent-1', NOW);
+    expect(await store.resolveLost(taskId(1), undefined, NOW)).toBe(false);
+    await store.removeAgent(journal.agentId, NOW);
+    expect(await store.resolveLost(taskId(1), 'it is scrap', NOW + 1)).toBe(true);
+    expect(await store.task(taskId(1))).toMatchObject({
+      status: 'lost',
+      pending: [],
+      verdict: { at: NOW + 1, note: 'it is scrap' },
+    });
+    expect(await store.dueIntents()).toEqual([]);
+    await store.rememberAgent({ id: journal.agentId, name: 'a', url: 'http://a' }, NOW + 2);
+    journal.run(taskId(1));
+    await store.applyEvents(journal.agentId, journal.log, NOW + 2);
+    expect(await store.task(taskId(1))).toMatchObject({ status: 'running' });
+  });
+
   it('keeps agents apart: one’s silence never touches another’s tasks (P11)', async ({ store }) => {
     const a = await follow(store);
     const b = await follow(store, new FakeJournal('agent-b', '00000000000000bb'));
