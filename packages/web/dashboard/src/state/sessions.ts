@@ -94,14 +94,13 @@ export async function nameSessions(ids: readonly string[]): Promise<void> {
     void nameSessions(unknown.slice(MOST_NAMED));
     return;
   }
-  const { status } = page.problem;
   const again = (): void => {
     for (const id of some) askedNames.delete(id);
     void nameSessions(some);
   };
-  if (status === 0 || status >= 500) window.setTimeout(again, AGAIN_MS);
+  if (isPassing(page.problem)) window.setTimeout(again, AGAIN_MS);
   // Whoever signs in again asks again.
-  else if (status === 401) for (const id of some) askedNames.delete(id);
+  else if (page.problem.status === 401) for (const id of some) askedNames.delete(id);
 }
 
 export async function readMoreSessions(): Promise<void> {

@@ -146,7 +146,19 @@ test('a task that is no longer of today leaves the list of today, though no fram
   noteFrame(Date.now());
   await vi.advanceTimersByTimeAsync(30_000);
   expect(list.value.order).toEqual([]);
+  // One that is longer than a read would be cut by it.
+  items = Array.from({ length: 501 }, (_, n) => aTask({ ...failed, id: `f${n}`, endedAt: Date.now() }));
+  setFilter({ statuses: ['failed'], since: '1d' });
+  await vi.waitFor(() => expect(list.value.order).toHaveLength(501));
+  fakeWeb.asked = [];
+  noteFrame(Date.now());
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(list.value.order).toHaveLength(501);
+  // The total alone may be asked for.
+  expect(fakeWeb.asked.filter((path) => !path.includes('limit=1'))).toEqual([]);
   setFilter({ statuses: [] });
+  items = [];
+  await vi.advanceTimersByTimeAsync(1);
   const asked = fakeWeb.asked.length;
   await vi.advanceTimersByTimeAsync(90_000);
   expect(fakeWeb.asked).toHaveLength(asked);

@@ -206,10 +206,14 @@ const AGAIN_MS = 2000;
 
 const BY_CLOCK_MS = 30_000;
 
-/** No frame tells that a day or a lease is over: a list that depends on it is read again from time to time. */
+/**
+ * No frame tells that a day or a lease is over: a list that depends on it is read again from time to time, unless it is
+ * longer than one read, which would cut it under the hand of whoever has scrolled so far.
+ */
 export function startListClock(): void {
   window.setInterval(() => {
-    if (isByClock(filter) && linkNow.peek().state === 'live') void readUntilRead();
+    const isDue = isByClock(filter) && shown.order.length <= MOST_READ;
+    if (isDue && linkNow.peek().state === 'live') void readUntilRead();
   }, BY_CLOCK_MS);
 }
 
